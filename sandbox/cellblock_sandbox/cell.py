@@ -1,0 +1,117 @@
+"""The owner's end of one cell: a channel for the job and its answer, two pipes for what it prints.
+
+A cell is in this order: asked for, *forked* (its pidfd is here), *ready* (locked and rehearsed), busy, *gone*.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+from cellblock_sandbox.python.harness import READY
+
+_STATUS: Final = (b"VmSize", b"VmRSS", b"RssAnon", b"RssShmem", b"VmData", b"VmPTE", b"Threads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """A process's memory in bytes, and its number of threads, as /proc/PID/status has them."""
+
+    address_space: int
+    resident: int
+    own: int  # anonymous and shared memory and page tables: what its limit is about
+    data: int
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """What the zygote, its parent, reports of a cell that is gone."""
+
+    status: int
+    cpu_ns: int
+    peak_kb: int
+
+
+class Cell:
+    """Descriptors of one cell; closed by `close`, at the latest when the sandbox is."""
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+        self.channel, self._inner_channel = socket.socketpair()
+        self.stdout, self._inner_stdout = os.pipe()
+        self.stderr, self._inner_stderr = os.pipe()
+        for descriptor in (self.stdout, self.stderr):
+            os.set_blocking(descriptor, False)
+        self.channel.setblocking(False)
+        self.pidfd = -1
+        self.pid = 0  # by our own pid namespace
+        self.exit: Exit | None = None
+        self._ready = b""
+
+    def inner_descriptors(self) -> list[int]:
+        """What the cell gets: channel, stdout, stderr."""
+        return [self._inner_channel.fileno(), self._inner_stdout, self._inner_stderr]
+
+    def forked(self, pidfd: int) -> None:
+        """Take the pidfd that the zygote passed, and learn the pid behind it."""
+        self.pidfd = pidfd
+        with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:  # noqa: PTH123 - on the straight path of a job
+            self.pid = next(int(line[4:]) for line in file if line.startswith(b"Pid:"))
+
+    def let_go_of_inner(self) -> None:
+        """Close our copies of what the cell got."""
+        self._inner_channel.close()
+        os.close(self._inner_stdout)
+        os.close(self._inner_stderr)
+
+    def read_ready(self) -> int | None:
+        """CPU nanoseconds that the cell had used when it got ready, None while it has not said so."""
+        try:
+            self._ready += self.channel.recv(READY.size - len(self._ready))
+        except BlockingIOError:
+            return None
+        return int(READY.unpack(self._ready)[0]) if len(self._ready) == READY.size else None
+
+    def kill(self) -> None:
+        """End it, however it is."""
+        if self.pidfd >= 0 and self.exit is None:
+            try:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it is gone already, and its zygote will say how
+
+    def memory(self) -> Memory | None:
+        """What it holds now, None when it is gone."""
+        return read_memory(self.pid)
+
+    def close(self) -> None:
+        """Kill it and close what is ours."""
+        self.kill()
+        self.channel.close()
+        for descriptor in (self.stdout, self.stderr, self.pidfd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.stdout = self.stderr = self.pidfd = -1
+
+
+def read_memory(pid: int) -> Memory | None:
+    """Memory of a process, None when there is none of that number or it is a zombie."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - on the straight path of a job
+            lines = dict(line.split(b":", 1) for line in file)
+        size, resident, anonymous, shared, data, tables, threads = (
+            int(lines[name].split()[0]) for name in _STATUS
+        )
+    except (OSError, KeyError):
+        return None
+    return Memory(
+        address_space=size << 10,
+        resident=resident << 10,
+        own=(anonymous + shared + tables) << 10,
+        data=data << 10,
+        threads=threads,
+    )

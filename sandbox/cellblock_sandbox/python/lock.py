@@ -1,0 +1,75 @@
+"""The last locks that a cell puts on itself before any byte of its job arrives."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import struct
+from typing import Final
+
+_LANDLOCK_CREATE_RULESET: Final = 444
+_LANDLOCK_RESTRICT_SELF: Final = 446
+_SIGNALS_AND_ABSTRACT_SOCKETS: Final = 0b11  # scopes of Landlock ABI 6
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_SECCOMP: Final = 22
+_SECCOMP_MODE_FILTER: Final = 2
+
+_INSTRUCTION: Final = struct.Struct("=HBBI")  # struct sock_filter: code, jump if true, if false, number
+_PROGRAM: Final = struct.Struct("@HP")  # struct sock_fprog: length, address
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Lock:
+    """Made once in the zygote, applied in every cell."""
+
+    def __init__(self, *, instructions: bytes, self_marker: int, nested_landlock: bool) -> None:
+        """`instructions` hold `self_marker` wherever the cell's own pid belongs."""
+        self._filter = ctypes.create_string_buffer(instructions, len(instructions))
+        self._pid_places = [
+            place
+            for place in range(0, len(instructions), _INSTRUCTION.size)
+            if _INSTRUCTION.unpack_from(instructions, place)[3] == self_marker
+        ]
+        self._ruleset = _empty_ruleset() if nested_landlock else None
+        prctl(_PR_SET_DUMPABLE, 0)  # nobody of the same user may look into the zygote or its cells
+
+    def apply(self, zygote: int) -> None:
+        """Lock the calling cell, a child of process `zygote`; raises OSError."""
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != zygote:
+            os._exit(1)  # the zygote died before we could ask to be told
+        if self._ruleset is not None:
+            # A domain binds those inside it together: without one of its own, a cell could signal the others.
+            _checked(_libc.syscall(_LANDLOCK_RESTRICT_SELF, self._ruleset, 0))
+        if len(self._filter):
+            self._install_filter()
+
+    def _install_filter(self) -> None:
+        pid = os.getpid().to_bytes(4, "little")
+        for place in self._pid_places:
+            self._filter[place + 4 : place + 8] = pid
+        count = len(self._filter) // _INSTRUCTION.size
+        program = _PROGRAM.pack(count, ctypes.addressof(self._filter))
+        _checked(_libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), program, 0, 0))
+
+
+def prctl(option: int, value: int) -> None:
+    """prctl(2) with one argument; raises OSError."""
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+
+
+def _empty_ruleset() -> int:
+    attributes = (ctypes.c_uint64 * 3)(0, 0, _SIGNALS_AND_ABSTRACT_SOCKETS)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    return _checked(_libc.syscall(_LANDLOCK_CREATE_RULESET, ctypes.byref(attributes), size, 0))
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

@@ -1,0 +1,91 @@
+"""The Python runtime as its owner sees it; the only file of this folder that is not for the inside."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from cellblock_sandbox.elf import needed_files
+from cellblock_sandbox.errors import SandboxUnavailable
+from cellblock_sandbox.launch.plan import Tree
+from cellblock_sandbox.policy import Policy
+from cellblock_sandbox.runtime import Runtime
+
+_INSIDE: Final = Path(__file__).parent
+# By its file and not by a search, which would have to list the folder above.
+_START: Final = """\
+import importlib.util as util, sys
+spec = util.spec_from_file_location("python", sys.argv[1] + "/__init__.py", submodule_search_locations=sys.argv[1:])
+sys.modules["python"] = util.module_from_spec(spec)
+from python.zygote import main
+main()
+"""
+# Folders of the standard library that no code node needs, and those that hold the host's own packages.
+_HIDDEN: Final = ("site-packages", "dist-packages", "test", "idlelib", "ensurepip", "turtledemo")
+
+DISTRIBUTIONS: Final = ("jinja2", "markupsafe", "tzdata")
+PRELOAD: Final = (
+    *("base64", "bisect", "calendar", "collections", "copy", "csv", "dataclasses", "datetime", "decimal"),
+    *("enum", "fractions", "functools", "hashlib", "heapq", "hmac", "html", "itertools", "json", "math"),
+    *("operator", "random", "re", "secrets", "statistics", "string", "textwrap", "threading", "time"),
+    *("typing", "unicodedata", "urllib.parse", "uuid", "zoneinfo", "jinja2"),
+)
+
+
+def python_runtime(
+    name: str = "python3",
+    *,
+    distributions: tuple[str, ...] = DISTRIBUTIONS,
+    packages: Path | None = None,
+    preload: tuple[str, ...] = PRELOAD,
+) -> Runtime:
+    """A runtime of the interpreter that we run on.
+
+    `distributions` are borrowed by name from our own environment, the rest of which stays unseen;
+    `packages` is a folder made by `pip install --target`. `preload` is imported once, in the zygote.
+    Raises SandboxUnavailable where one of them is missing.
+    """
+    interpreter = Path(os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
+    library = Path(os.__file__).parent
+    borrowed = {part.name: part for one in distributions for part in _parts(one)}
+    if packages is not None and not packages.is_dir():
+        raise SandboxUnavailable(f"runtime {name}: there is no packages folder {packages}")
+    folders = [*borrowed.values(), *([packages] if packages else [])]
+    native = [file for folder in (library / "lib-dynload", *folders) for file in folder.rglob("*.so")]
+    libraries = needed_files([interpreter, *native])
+    files = [interpreter, *libraries, _INSIDE, *folders]
+    config = {
+        "path": [str(packages)] if packages else [],
+        "borrowed": {part.name.split(".")[0]: str(part) for part in borrowed.values()},
+        "preload": list(preload),
+    }
+
+    return Runtime(
+        name=name,
+        language="python3",
+        argv=(str(interpreter), "-I", "-S", "-B", "-X", "utf8", "-c", _START, str(_INSIDE)),
+        environ={
+            "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
+            "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
+            "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
+        },
+        trees=(Tree(path=str(library), without=_HIDDEN), *(Tree(path=str(file)) for file in files)),
+        policy=Policy(threads=True, executable_memory=False),
+        config=config,
+    )
+
+
+def _parts(distribution: str) -> set[Path]:
+    try:
+        found = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise SandboxUnavailable(f"the distribution {distribution} is not installed beside us") from error
+    tops = {file.parts[0] for file in found.files or ()}
+    return {
+        Path(str(found.locate_file(top)))
+        for top in tops
+        if top not in ("..", "__pycache__") and not top.endswith((".dist-info", ".egg-info", ".pth"))
+    }

@@ -1,0 +1,153 @@
+"""The warm interpreter that cells are forked from; it never sees a byte of anybody's code.
+
+owner ──"seq" + 3 descriptors──> fork ──"forked" + pidfd──> owner      (control socket, packets)
+                                   └── cell ends ──"exited", status, CPU, memory──> owner
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import importlib
+import json
+import os
+import select
+import site
+import socket
+import sys
+import threading
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from typing import Any, Final
+
+from . import harness, refusals
+from .lock import Lock
+
+_CONTROL: Final = 3
+_COMMAND_BYTES: Final = 1 << 17
+_DESCRIPTORS: Final = 256  # its ceiling
+_THREAD_STACK: Final = (
+    1 << 20
+)  # counts against a job's memory whether used or not; libc's 8 MB would be most of it
+
+
+class Borrowed:
+    """Finds top-level packages by name in folders that hold others too, which stay unseen."""
+
+    def __init__(self, places: dict[str, str]) -> None:
+        """`places` maps a package's name to its folder, or a module's to its file."""
+        self._places = places
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ANN401
+        """As `importlib.abc.MetaPathFinder` has it."""
+        place = self._places.get(name)
+        if place is None or path is not None:
+            return None
+        if place.endswith((".py", ".so")):
+            return spec_from_file_location(name, place)
+        return spec_from_file_location(name, f"{place}/__init__.py", submodule_search_locations=[place])
+
+
+def main() -> None:
+    """Warm up as the owner says, then serve it until it goes."""
+    with socket.socket(fileno=_CONTROL) as control:
+        config = json.loads(control.recv(_COMMAND_BYTES))
+        try:
+            lock = warm(config)
+        except Exception as error:
+            control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+            os._exit(1)
+        os.dup2(0, 2)  # the owner reads what went wrong at the start; from here on there is no word to say
+        control.send(b"{}")
+        Zygote(control, lock).serve()
+
+
+def warm(config: dict[str, Any]) -> Lock:
+    """Import what jobs will want, and freeze the heap; returns the lock for the cells."""
+    os.environ.clear()
+    sys.path[:0] = config["path"]
+    sys.meta_path.append(Borrowed(config["borrowed"]))  # type: ignore[arg-type]
+    site.setquit()
+    for name in config["preload"]:
+        importlib.import_module(name)
+    lock = Lock(
+        instructions=base64.b64decode(config["filter"]),
+        self_marker=config["self_marker"],
+        nested_landlock=config["nested_landlock"],
+    )
+    threading.stack_size(_THREAD_STACK)
+    refusals.watch()
+    for name in [name for name in sys.modules if name.split(".")[0] == __package__]:
+        del sys.modules[name]  # the code may have a module of that name; ours is reached by nobody
+    sys.argv[:] = ["node.py"]
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return lock
+
+
+class Zygote:
+    """Forks cells on command, tells of each its pidfd and in the end how it went."""
+
+    def __init__(self, control: socket.socket, lock: Lock) -> None:
+        self._control = control
+        self._lock = lock
+        self._pid = os.getpid()
+        self._cells: dict[int, tuple[int, int]] = {}  # pidfd -> (seq, pid)
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+
+    def serve(self) -> None:
+        """Until the owner is gone."""
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor == _CONTROL:
+                    self._command()
+                else:
+                    self._reap(descriptor)
+
+    def _command(self) -> None:
+        message, descriptors, _, _ = socket.recv_fds(self._control, _COMMAND_BYTES, 3)
+        if not message:
+            os._exit(0)
+        seq = int(message)
+        pid = os.fork()
+        if pid == 0:
+            self._become_cell(*descriptors)
+        pidfd = os.pidfd_open(pid)
+        self._cells[pidfd] = (seq, pid)
+        self._poll.register(pidfd, select.POLLIN)
+        socket.send_fds(self._control, [json.dumps({"forked": seq}).encode()], [pidfd])
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _become_cell(self, channel: int, stdout: int, stderr: int) -> None:
+        try:
+            for source, target in ((stdout, 1), (stderr, 2), (channel, harness.CHANNEL)):
+                os.dup2(source, target)
+            self._control.detach()
+            self._lock.apply(self._pid)
+            os.closerange(harness.CHANNEL + 1, _DESCRIPTORS)
+            reseed()
+            harness.use_standard_streams()
+            gc.enable()
+            harness.rehearse()
+            harness.serve()
+        finally:
+            os._exit(1)
+
+    def _reap(self, pidfd: int) -> None:
+        seq, pid = self._cells.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status, usage = os.wait4(pid, 0)
+        cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
+        report = {"exited": seq, "status": status, "cpu_ns": cpu_ns, "peak_kb": usage.ru_maxrss}
+        self._control.send(json.dumps(report).encode())
+
+
+def reseed() -> None:
+    """Give the cell random numbers of its own; `random` sees to itself after a fork, numpy does not."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()

@@ -1,0 +1,197 @@
+"""The library's one class: runs untrusted code, a fresh confined cell for each piece.
+
+Sandbox ──owns──> zygote ──fork──> standby, made while nothing else is to do; the next job takes it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from cellblock_sandbox.cell import Cell
+from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxUnavailable
+from cellblock_sandbox.judge import judge
+from cellblock_sandbox.launch.plan import Layer
+from cellblock_sandbox.model import Limits, Mode, Outcome, Program
+from cellblock_sandbox.python.runtime import python_runtime
+from cellblock_sandbox.runtime import Runtime
+from cellblock_sandbox.supervise import Baseline, supervise, wait_ready
+from cellblock_sandbox.zygote import Zygote, launch
+
+
+class Sandbox:
+    """Runs one piece of code at a time, each in a cell of its own; further callers wait their turn.
+
+    Use it as a context manager. It must be opened in the process that uses it: not before a fork.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime | None = None,
+        *,
+        cells_per_zygote: int = 2_000,
+        seconds_per_zygote: float = 600.0,
+        without_layers: tuple[str, ...] = (),
+    ) -> None:
+        """`runtime` is the default Python runtime where none is given.
+
+        Cells of one zygote share its address layout and hash seed; it is replaced after `cells_per_zygote`
+        or `seconds_per_zygote`, whichever comes first. `without_layers` names layers to leave out: it exists
+        so that tests can show that each one counts, and nothing else may use it.
+        """
+        self._runtime = runtime or python_runtime()
+        self._cells_per_zygote = cells_per_zygote
+        self._seconds_per_zygote = seconds_per_zygote
+        self._without_layers = without_layers
+        self._turn = threading.Lock()
+        self._owner = 0
+        self._zygote: Zygote | None = None
+        self._standby: Cell | None = None
+        self._next: Future[Zygote] | None = None
+
+    def __enter__(self) -> Sandbox:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime whose code it runs."""
+        return self._runtime
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What confines the code here; empty while closed."""
+        return self._zygote.layers if self._zygote else ()
+
+    @property
+    def zygote_pid(self) -> int | None:
+        """The process that cells are forked from, None while closed."""
+        return self._zygote.pid if self._zygote else None
+
+    def open(self) -> None:
+        """Launch the zygote and the first standby.
+
+        Raises SandboxUnavailable where a required layer is missing or the runtime does not start.
+        """
+        with self._turn:
+            if self._zygote is not None:
+                return
+            self._owner = os.getpid()
+            # A parent-death signal is bound to a thread: this one lives as long as the sandbox.
+            self._launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cellblock-launch")
+            try:
+                self._zygote = self._launch().result()
+                self._prepare()
+            except BaseException:
+                self._launcher.shutdown()
+                raise
+
+    def close(self) -> None:
+        """End the zygote and whatever runs; returns when nothing is left."""
+        with self._turn:
+            if self._zygote is None or self._owner != os.getpid():
+                return
+            if self._next is not None:
+                self._drop(self._next)
+            self._retire()
+            self._launcher.shutdown()
+
+    def run(
+        self, program: Program, inputs: Mapping[str, object] | None = None, limits: Limits | None = None
+    ) -> Outcome:
+        """Run `program` in a fresh cell and return how it ended; whatever the code does is an Outcome.
+
+        Raises CellLost when the zygote was killed from outside while the code ran, SandboxUnavailable when
+        it cannot be started again, SandboxClosed after close(), ValueError when the inputs are no JSON.
+        """
+        limits = limits or Limits()
+        job = encode_job(program, inputs or {})
+        with self._turn:
+            self._check_open()
+            cell, zygote, baseline = self._take()
+            try:
+                ending = supervise(cell, zygote, baseline, job, program.mode, limits)
+            except CellLost:
+                self._retire()
+                raise
+            finally:
+                cell.close()
+            self._prepare()
+        return judge(ending, limits)
+
+    def _check_open(self) -> None:
+        if self._owner != os.getpid():
+            raise SandboxClosed("open the sandbox in the process that uses it (it is closed, or you forked)")
+        if self._zygote is None:
+            self._zygote = self._launch().result()
+
+    def _take(self) -> tuple[Cell, Zygote, Baseline]:
+        """A ready cell. A zygote that died idle is replaced once: no job was in its hands."""
+        try:
+            return self._ready()
+        except CellLost:
+            self._retire()
+        self._zygote = self._launch().result()
+        try:
+            return self._ready()
+        except CellLost as error:
+            self._retire()
+            raise SandboxUnavailable(f"cells do not come up: {error}") from error
+
+    def _ready(self) -> tuple[Cell, Zygote, Baseline]:
+        assert self._zygote is not None
+        cell = self._standby or self._zygote.fork()
+        self._standby = None
+        try:
+            return cell, self._zygote, wait_ready(cell, self._zygote)
+        except CellLost:
+            cell.close()
+            raise
+
+    def _prepare(self) -> None:
+        """Ask for the next standby, of a fresh zygote where the time has come and one is there."""
+        zygote = self._zygote
+        assert zygote is not None
+        if self._next is None:
+            old = time.monotonic() - zygote.born > self._seconds_per_zygote
+            if old or zygote.forks >= self._cells_per_zygote:
+                self._next = self._launch()
+        elif self._next.done():
+            replacement, self._next = self._next.result(), None
+            self._retire()
+            self._zygote = zygote = replacement
+        try:
+            self._standby = zygote.fork()
+        except CellLost:
+            self._standby = None  # the next job finds out and has it replaced
+
+    def _launch(self) -> Future[Zygote]:
+        return self._launcher.submit(launch, self._runtime, self._without_layers)
+
+    def _retire(self) -> None:
+        if self._zygote is not None:
+            self._zygote.close()
+        self._zygote = self._standby = None
+
+    def _drop(self, launching: Future[Zygote]) -> None:
+        try:
+            launching.result().close()
+        except SandboxUnavailable:
+            pass
+        self._next = None
+
+
+def encode_job(program: Program, inputs: Mapping[str, object]) -> bytes:
+    """A job as the harness reads it; raises ValueError when the inputs are no JSON."""
+    job = {"code": program.code, "mode": str(Mode(program.mode)), "inputs": inputs}
+    try:
+        return json.dumps(job, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the program or its inputs are not JSON: {error}") from error

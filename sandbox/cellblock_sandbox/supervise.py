@@ -1,0 +1,257 @@
+"""Feeds one cell its job and bounds it: answer, prints, clocks, memory and threads, all from outside.
+
+job ──> channel ──> cell ──> channel (length, answer), stdout, stderr ──> Supervision
+                     └── end ──> zygote ──"exited"──┘      every tick: CPU clock, /proc/PID/status
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from typing import Final
+
+from cellblock_sandbox.cell import Cell, Memory
+from cellblock_sandbox.errors import CellLost
+from cellblock_sandbox.judge import Captured, Ending, Stop
+from cellblock_sandbox.model import Limits, Mode, Usage
+from cellblock_sandbox.python.harness import HEADER, LENGTH
+from cellblock_sandbox.zygote import Zygote
+
+_MS: Final = 1_000_000
+_S: Final = 1_000_000_000
+# Memory can grow between two looks; RLIMIT_DATA bounds most of it at once, the look the rest.
+_TICK_NS: Final = 20 * _MS
+_AFTER_ANSWER_NS: Final = 500 * _MS  # a cell that has answered has nothing more to do
+_AFTER_KILL_S: Final = 10.0
+_READY_S: Final = 30.0
+_CHUNK: Final = 1 << 16
+_ENVELOPE: Final = 64 << 10  # what a described fault may take beyond the answer that is allowed
+_ADDRESS_SPACE_MARGIN: Final = 256 << 20  # reserved by libc for threads, never resident
+_MEMORY_MARGIN: Final = 12 << 20  # what the harness may use to tell that memory ran out, and rounding
+
+
+class Baseline:
+    """What a ready cell had used before any byte of its job arrived."""
+
+    def __init__(self, cpu_ns: int, memory: Memory) -> None:
+        self.cpu_ns = cpu_ns
+        self.memory = memory
+
+
+def wait_ready(cell: Cell, zygote: Zygote) -> Baseline:
+    """Wait until the cell is locked and rehearsed; raises CellLost."""
+    poll = select.poll()
+    poll.register(zygote.control, select.POLLIN)
+    poll.register(cell.channel, select.POLLIN)
+    deadline = time.monotonic() + _READY_S
+    cpu_ns: int | None = None
+    while cpu_ns is None or cell.pidfd < 0:
+        ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if not ready:
+            raise CellLost(f"the cell was not ready within {_READY_S:.0f} s")
+        for descriptor, _ in ready:
+            if descriptor == zygote.control.fileno():
+                zygote.hear()
+            else:
+                cpu_ns = cell.read_ready()
+                if cpu_ns is not None:
+                    poll.unregister(cell.channel)
+        if cell.exit is not None:
+            raise CellLost(f"the cell died before its job (status {cell.exit.status})")
+    memory = cell.memory()
+    if memory is None:
+        raise CellLost("the cell died before its job, or /proc does not show it")
+    return Baseline(cpu_ns, memory)
+
+
+def supervise(
+    cell: Cell, zygote: Zygote, baseline: Baseline, job: bytes, mode: Mode, limits: Limits
+) -> Ending:
+    """Hand the job over and see the cell to its end; raises CellLost when the zygote dies."""
+    return _Supervision(cell, zygote, baseline, limits, mode).run(job)
+
+
+class _Sink:
+    """What was printed, up to a bound."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._data = bytearray()
+        self.truncated = False
+
+    def take(self, data: bytes) -> None:
+        room = self._most - len(self._data)
+        self._data += data[:room]
+        self.truncated |= len(data) > room
+
+    def captured(self) -> Captured:
+        return Captured(data=bytes(self._data), truncated=self.truncated)
+
+
+class _Supervision:
+    """One run, from the job's first byte to the report of the cell's end."""
+
+    def __init__(self, cell: Cell, zygote: Zygote, baseline: Baseline, limits: Limits, mode: Mode) -> None:
+        self._cell, self._zygote, self._baseline, self._limits = cell, zygote, baseline, limits
+        self._mode = mode
+        self._sinks = {cell.stdout: _Sink(limits.output_bytes), cell.stderr: _Sink(limits.output_bytes)}
+        self._incoming = bytearray()
+        self._outgoing = memoryview(b"")
+        self._stop: Stop | None = None
+        self._killed = False
+        self._poll = select.poll()
+        for descriptor in (zygote.control, cell.stdout, cell.stderr):
+            self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(cell.channel, select.POLLIN | select.POLLOUT)
+        self._clock = (~cell.pid << 3) | 2  # the process's CPU clock, as clock_getcpuclockid(3) makes it
+        self._started = time.monotonic_ns()
+        self._deadline = self._started + limits.wall_ms * _MS
+        self._next_look = self._started + _TICK_NS
+
+    def run(self, job: bytes) -> Ending:
+        """The whole of it."""
+        self._outgoing = memoryview(self._header(len(job)) + job)
+        while self._cell.exit is None:
+            for descriptor, _ in self._poll.poll(self._patience_ms()):
+                self._serve(descriptor)
+            self._bound()
+        ended = time.monotonic_ns()
+        self._drain()
+        return self._ending(ended)
+
+    def _header(self, job_bytes: int) -> bytes:
+        memory, limits = self._baseline.memory, self._limits
+        allowance = limits.memory_mb << 20
+        return HEADER.pack(
+            memory.data + allowance,
+            memory.address_space + allowance + _ADDRESS_SPACE_MARGIN,
+            # The last resort, in whole seconds: the look at the clock is what bounds.
+            -(-(self._baseline.cpu_ns + limits.cpu_ms * _MS) // _S) + 1,
+            limits.output_bytes,
+            job_bytes,
+        )
+
+    def _serve(self, descriptor: int) -> None:
+        if descriptor == self._zygote.control.fileno():
+            self._zygote.hear()
+        elif descriptor == self._cell.channel.fileno():
+            self._send()
+            self._receive()
+        elif not self._read(descriptor):
+            self._poll.unregister(descriptor)
+
+    def _send(self) -> None:
+        try:
+            if self._outgoing:
+                self._outgoing = self._outgoing[self._cell.channel.send(self._outgoing) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._outgoing = self._outgoing[:0]  # it died; its zygote will say how
+        if not self._outgoing:
+            self._poll.modify(self._cell.channel, select.POLLIN)
+
+    def _receive(self) -> bool:
+        """Take a part of the answer; False when there is no more."""
+        try:
+            part = self._cell.channel.recv(_CHUNK, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            part = b""
+        if not part:
+            self._poll.modify(self._cell.channel, 0)
+            return False
+        if not self._answered():
+            self._incoming += part
+            if self._announced() > self._limits.output_bytes + _ENVELOPE:
+                self._kill(Stop.ANSWER)
+            elif self._answered():
+                self._deadline = time.monotonic_ns() + _AFTER_ANSWER_NS
+        return True
+
+    def _announced(self) -> int:
+        return int(LENGTH.unpack_from(self._incoming)[0]) if len(self._incoming) >= LENGTH.size else 0
+
+    def _answered(self) -> bool:
+        return len(self._incoming) >= LENGTH.size + max(1, self._announced())
+
+    def _read(self, descriptor: int) -> bool:
+        """Take a part of what was printed; False when there is no more."""
+        try:
+            part = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not part:
+            return False
+        sink = self._sinks[descriptor]
+        sink.take(part)
+        if sink.truncated and self._mode is Mode.SCRIPT and descriptor == self._cell.stdout:
+            self._kill(Stop.PRINTS)
+        return True
+
+    def _patience_ms(self) -> float:
+        if self._killed:
+            return _AFTER_KILL_S * 1000
+        return max(0, min(self._deadline, self._next_look) - time.monotonic_ns()) / _MS + 0.1
+
+    def _bound(self) -> None:
+        now = time.monotonic_ns()
+        if self._killed:
+            if now - self._deadline > _AFTER_KILL_S * _S:
+                raise CellLost("the zygote does not report the end of its cell")
+        elif now >= self._deadline:
+            self._kill(None if self._answered() else Stop.WALL)
+        elif now >= self._next_look:
+            self._look()
+            self._next_look = now + _TICK_NS
+
+    def _look(self) -> None:
+        memory = self._cell.memory()
+        if memory is None or self._cell.exit is not None:
+            return
+        if memory.own - self._baseline.memory.own > (self._limits.memory_mb << 20) + _MEMORY_MARGIN:
+            self._kill(Stop.MEMORY)
+        elif memory.threads > self._limits.threads:
+            self._kill(Stop.THREADS)
+        elif self._cpu_ns() > self._limits.cpu_ms * _MS:
+            self._kill(Stop.CPU)
+
+    def _cpu_ns(self) -> int:
+        try:
+            return time.clock_gettime_ns(self._clock) - self._baseline.cpu_ns
+        except OSError:
+            return 0  # it is gone, and its zygote will say what it used
+
+    def _kill(self, stop: Stop | None) -> None:
+        if not self._killed:
+            self._killed = True
+            self._stop = stop
+            self._deadline = time.monotonic_ns()
+            self._cell.kill()
+
+    def _drain(self) -> None:
+        while self._receive():
+            pass
+        for descriptor in self._sinks:
+            while self._read(descriptor):
+                pass
+
+    def _ending(self, ended: int) -> Ending:
+        gone = self._cell.exit
+        assert gone is not None
+        body = bytes(self._incoming[LENGTH.size :][: self._announced()]) if self._answered() else None
+        return Ending(
+            stop=self._stop,
+            status=gone.status,
+            frame=body,
+            stdout=self._sinks[self._cell.stdout].captured(),
+            stderr=self._sinks[self._cell.stderr].captured(),
+            usage=Usage(
+                wall_ns=ended - self._started,
+                cpu_ns=max(0, gone.cpu_ns - self._baseline.cpu_ns),
+                peak_memory_kb=max(0, gone.peak_kb - (self._baseline.memory.resident >> 10)),
+            ),
+        )

@@ -1,0 +1,251 @@
+"""The owner's end of a zygote: launched once, asked for cells, heard about their ends.
+
+Zygote.launch ──plan──> launch ──report──> (exec) ──config──> warm
+Zygote.fork   ──seq, descriptors──>        "forked" + pidfd, later "exited"   ──> Zygote.hear
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from cellblock_sandbox.cell import Cell, Exit
+from cellblock_sandbox.errors import CellLost, SandboxUnavailable
+from cellblock_sandbox.launch.plan import Layer, Plan, Report, read_report
+from cellblock_sandbox.policy import SELF, compile_filter
+from cellblock_sandbox.runtime import Runtime
+
+_LAUNCH: Final = (
+    "import runpy, sys; sys.path.insert(0, sys.argv[1]); "
+    "runpy.run_module('launch', run_name='__main__', alter_sys=True)"
+)
+_MESSAGE_BYTES: Final = 1 << 17
+_LAUNCH_SECONDS: Final = 30.0
+_UNPRIVILEGED: Final = 65534  # nobody
+_FILES_CLOSED: Final = {"landlock", "private root"}  # one of them is in the required core
+_RLIMITS: Final = {
+    "RLIMIT_CORE": 0,
+    "RLIMIT_FSIZE": 0,
+    "RLIMIT_MEMLOCK": 0,
+    "RLIMIT_MSGQUEUE": 0,
+    "RLIMIT_NOFILE": 256,
+    "RLIMIT_SIGPENDING": 256,
+    "RLIMIT_STACK": 8 << 20,
+}
+
+
+class Zygote:
+    """A warm interpreter of one runtime; belongs to the thread of execution that launched it."""
+
+    def __init__(self, control: socket.socket, process: _Process, layers: tuple[Layer, ...]) -> None:
+        self.control = control
+        self.layers = layers
+        self.born = time.monotonic()
+        self.forks = 0
+        self._process = process
+        self._cells: dict[int, Cell] = {}
+
+    @property
+    def pid(self) -> int:
+        """Its process, by our own pid namespace."""
+        return self._process.pid
+
+    def fork(self) -> Cell:
+        """Ask for a cell; it comes while we do something else. Raises CellLost when the zygote is dead."""
+        self.forks += 1
+        cell = Cell(self.forks)
+        self._cells[cell.seq] = cell
+        try:
+            socket.send_fds(self.control, [str(cell.seq).encode()], cell.inner_descriptors())
+        except OSError as error:
+            self._cells.pop(cell.seq).close()
+            raise CellLost("the zygote died") from error
+        finally:
+            cell.let_go_of_inner()
+        return cell
+
+    def hear(self) -> None:
+        """Take one message that is there; raises CellLost when the zygote is dead."""
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self.control, _MESSAGE_BYTES, 1)
+        except OSError as error:
+            raise CellLost("the zygote died") from error
+        if not message:
+            raise CellLost("the zygote died")
+        fields = json.loads(message)
+        if "forked" in fields:
+            self._cells[fields["forked"]].forked(descriptors[0])
+            return
+        cell = self._cells.pop(fields["exited"])
+        cell.exit = Exit(status=fields["status"], cpu_ns=fields["cpu_ns"], peak_kb=fields["peak_kb"])
+
+    def close(self) -> None:
+        """End it and all its cells, and wait for that."""
+        for cell in self._cells.values():
+            cell.close()
+        self._cells.clear()
+        self.control.close()
+        self._process.end()
+
+
+class _Process:
+    """A zygote's process: our child, and maybe the first of a pid namespace."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._pidfd = os.pidfd_open(pid)
+
+    def end(self) -> None:
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        try:
+            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        except ChildProcessError:
+            pass  # somebody else in this process reaps every child
+        os.close(self._pidfd)
+
+
+def launch(runtime: Runtime, without_layers: tuple[str, ...] = ()) -> Zygote:
+    """A warm zygote; raises SandboxUnavailable with the reason where there can be none.
+
+    Its parent-death signal is bound to the calling thread, which must live as long as the zygote is wanted.
+    """
+    instructions = b"" if "seccomp" in without_layers else compile_filter(runtime.policy)
+    with _Launch() as launching:
+        launching.send(_plan(runtime, without_layers).to_json())
+        report = read_report(launching.receive())
+        launching.follow(report)
+        _require_core(report, without_layers)
+        launching.send(_config(runtime, instructions, report))
+        warm = json.loads(launching.receive())
+        if "error" in warm:
+            raise SandboxUnavailable(f"runtime {runtime.name} does not start: {warm['error']}")
+        layers = (*report.layers, Layer(name="seccomp", on=bool(instructions)))
+        return Zygote(*launching.succeeded(), layers)
+
+
+class _Launch:
+    """A launch under way; whatever it started is ended unless it succeeds."""
+
+    def __init__(self) -> None:
+        self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.settimeout(_LAUNCH_SECONDS)
+        self._errors, inner_errors = os.pipe()
+        with inner:
+            self._launched = _start(inner, inner_errors)
+        os.close(inner_errors)
+        self._process: _Process | None = None
+        self._success = False
+
+    def __enter__(self) -> _Launch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._errors)
+        if self._success:
+            return
+        self._control.close()
+        if self._process is not None:
+            self._process.end()
+        else:
+            self._launched.kill()
+            self._launched.wait()
+
+    def send(self, message: bytes) -> None:
+        """Tell the other side, which may be dead: then `receive` says why."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._control.send(message)
+
+    def receive(self) -> bytes:
+        """One message; raises SandboxUnavailable with what the other side wrote when it died."""
+        try:
+            message = self._control.recv(_MESSAGE_BYTES)
+        except TimeoutError as error:
+            raise SandboxUnavailable(f"the runtime did not start within {_LAUNCH_SECONDS:.0f} s") from error
+        except ConnectionResetError:
+            message = b""
+        if not message:
+            written = os.read(self._errors, 4000).decode(errors="replace").strip()
+            raise SandboxUnavailable(f"the runtime died while it started: {written or 'it left no word'}")
+        return message
+
+    def follow(self, report: Report) -> None:
+        """Take hold of the zygote's process: the launched one, or the one that it forked beside itself."""
+        if report.pid:
+            self._process = _Process(report.pid)
+            self._launched.wait()
+        elif not report.error:
+            self._process = _Process(self._launched.pid)
+            self._launched.returncode = 0  # from here on it is ours to reap, not subprocess's
+
+    def succeeded(self) -> tuple[socket.socket, _Process]:
+        """Hand over what was made."""
+        assert self._process is not None
+        self._success = True
+        self._control.settimeout(None)
+        return self._control, self._process
+
+
+def _start(control: socket.socket, errors: int) -> subprocess.Popen[bytes]:
+    """Start the launch with the control socket as descriptor 3."""
+    folder = str(Path(__file__).parent)
+    number = control.fileno()
+    move = f"import os; os.dup2({number}, 3) if {number} != 3 else None; "
+    interpreter = os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
+    return subprocess.Popen(
+        [interpreter, "-I", "-S", "-B", "-c", move + _LAUNCH, folder],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        pass_fds=(number,),
+        env={},
+        start_new_session=True,
+        cwd="/",
+    )
+
+
+def _plan(runtime: Runtime, without_layers: tuple[str, ...]) -> Plan:
+    return Plan(
+        argv=runtime.argv,
+        environ=dict(runtime.environ),
+        trees=runtime.trees,
+        uid=_UNPRIVILEGED if os.geteuid() == 0 else None,
+        rlimits=_RLIMITS,
+        without_layers=without_layers,
+    )
+
+
+def _config(runtime: Runtime, instructions: bytes, report: Report) -> bytes:
+    landlock = next(layer for layer in report.layers if layer.name == "landlock")
+    scopes = landlock.on and int(landlock.detail.removeprefix("ABI ")) >= 6
+    config: dict[str, Any] = {
+        **runtime.config,
+        "filter": base64.b64encode(instructions).decode(),
+        "self_marker": SELF,
+        "nested_landlock": scopes,
+    }
+    return json.dumps(config).encode()
+
+
+def _require_core(report: Report, without_layers: tuple[str, ...]) -> None:
+    """Raises SandboxUnavailable where the required core is not whole."""
+    if report.error:
+        raise SandboxUnavailable(f"the sandbox cannot be set up here: {report.error}")
+    on = {layer.name for layer in report.layers if layer.on}
+    if not on & _FILES_CLOSED and not set(without_layers) >= _FILES_CLOSED:
+        reasons = "; ".join(f"{layer.name}: {layer.detail}" for layer in report.layers if not layer.on)
+        raise SandboxUnavailable(
+            "files would be open to the code: neither Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK) "
+            f"nor a private root (user namespaces, or root with CAP_SYS_ADMIN) can be had here. {reasons}"
+        )

@@ -1,0 +1,50 @@
+# What a person does here; `make` alone lists it. PYTHON picks the interpreter that .venv is made from.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.PHONY: help setup demo test lint check clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    set up .venv and run the main job: real code nodes through Redis and a worker"
+	@echo "make test    set up .venv and run the tests"
+	@echo "make lint    ruff, format, mypy --strict"
+	@echo "make check   lint and test: the one gate before a commit"
+	@echo "make setup   set up .venv and nothing else; .venv/bin/cellblock --help shows what there is"
+	@echo "make clean   remove .venv and all caches"
+
+setup: .venv/.ready
+
+.venv/.ready: Makefile uv.lock pyproject.toml producer/pyproject.toml sandbox/pyproject.toml worker/pyproject.toml
+	@echo "==> Setting up .venv (once; about half a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; rm -rf .venv; exit 1; }
+	@echo "==> Fetching the installer (uv $(UV_VERSION))"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "==> Installing what uv.lock names"
+	@$(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
+	@touch $@
+
+demo: setup
+	@echo "==> Running the demo"
+	@$(BIN)/cellblock demo
+
+test: setup
+	@echo "==> Running the tests"
+	@$(BIN)/pytest
+
+lint: setup
+	@echo "==> ruff, format, mypy"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+check: lint test
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""The contract between an engine and the workers: Job, Result and all their parts.
+
+job.py, jobparts.py, spec.py   what an engine says        kinds.py       the closed sets of words
+result.py                      what a worker answers      jsonvalue.py   what counts as JSON
+settle.py                      from a run to its Result   outputs.py     outputs against declarations
+"""
+
+from .job import DEFAULT_PRIORITY, MAX_CODE_BYTES, MAX_INPUT_BYTES, Job, read_job
+from .jobparts import CeleryReply, Limits, OnError, Reply, Retry, Trace, WebhookReply
+from .jsonvalue import MAX_DEPTH, json_problem
+from .kinds import Branch, ErrorKind, Language, Mode, OutputType, Status, Strategy
+from .outputs import OutputLimits, OutputProblem, check_outputs
+from .result import ErrorInfo, Result, Usage
+from .settle import Execution, settle_cancelled, settle_failure, settle_success, settle_unread
+from .spec import OutputSpec
+
+__all__ = [
+    "DEFAULT_PRIORITY",
+    "MAX_CODE_BYTES",
+    "MAX_DEPTH",
+    "MAX_INPUT_BYTES",
+    "Branch",
+    "CeleryReply",
+    "ErrorInfo",
+    "ErrorKind",
+    "Execution",
+    "Job",
+    "Language",
+    "Limits",
+    "Mode",
+    "OnError",
+    "OutputLimits",
+    "OutputProblem",
+    "OutputSpec",
+    "OutputType",
+    "Reply",
+    "Result",
+    "Retry",
+    "Status",
+    "Strategy",
+    "Trace",
+    "Usage",
+    "WebhookReply",
+    "check_outputs",
+    "json_problem",
+    "read_job",
+    "settle_cancelled",
+    "settle_failure",
+    "settle_success",
+    "settle_unread",
+]

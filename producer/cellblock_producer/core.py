@@ -1,0 +1,173 @@
+"""What a client has to say and what it makes of the answers; no I/O, no threads, no locks.
+
+    submit, watch, ...  -->  Call.command  -->  (link)  -->  Call.take(reply)  -->  Call.value | failure
+                                                        -->  Core.pushed(frame)  -->  Slot.settle
+    after a reconnect:  Core.recover() asks again for every outstanding job
+
+Both clients share it. `Core` and `Call.take` belong to the one thread (or task) that reads the connection;
+building calls, and all of `Slot`, may be used from any thread.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Generic, Self, TypeVar, cast
+
+from redis.exceptions import NoScriptError, ResponseError
+
+from .errors import CellblockError, JobConflict, JobUnknown, Refused
+from .job import Job
+from .keys import JobName, record_key, reply_channel, result_key
+from .scripts import CANCEL, SUBMIT, WATCH, Script
+from .settle import settle_cancelled
+from .slot import Slot
+from .uuid7 import uuid7
+from .wire import task_message
+
+T = TypeVar("T")
+Command = tuple[str | int, ...]
+Words = Sequence[bytes]
+"""The reply of a script: a word that says what was found or done, then what belongs to it."""
+
+
+class Cancellation(StrEnum):
+    """What became of a wish to cancel."""
+
+    CANCELLED = "cancelled"  # it had not started, and now has a Result of kind `cancelled`
+    RUNNING = "running"  # it has started; a running job cannot be cancelled yet
+    FINISHED = "finished"  # it has its Result already
+
+
+class Call(Generic[T]):
+    """One command and, once it has been answered, what the answer means."""
+
+    __slots__ = ("_read", "_text", "command", "failure", "value")
+
+    value: T
+
+    def __init__(self, command: Command, read: Callable[[Words], T], text: str = "") -> None:
+        self.command = command
+        self.failure: CellblockError | None = None
+        self._read = read
+        self._text = text
+
+    @classmethod
+    def of(cls, script: Script, keys: Sequence[str], args: Command, read: Callable[[Words], T]) -> Self:
+        """Return the call of a script."""
+        return cls(("EVALSHA", script.sha, len(keys), *keys, *args), read, script.text)
+
+    def spell_out(self) -> None:
+        """Send the script itself from now on, since the server does not have it."""
+        self.command = ("EVAL", self._text, *self.command[2:])
+
+    def take(self, reply: object) -> bool:
+        """Read the reply. False when the call must be spelled out and sent again."""
+        if isinstance(reply, NoScriptError):
+            return False
+        try:
+            if isinstance(reply, ResponseError):
+                raise Refused(str(reply))
+            self.value = self._read(cast("Words", reply))
+        except CellblockError as failure:
+            self.failure = failure
+        return True
+
+    def get(self) -> T:
+        """Return the answer. Raises what the answer meant instead."""
+        if self.failure is not None:
+            raise self.failure
+        return self.value
+
+
+class Core:
+    """The outstanding jobs of one client."""
+
+    def __init__(self, *, queue: str, ttl_s: int) -> None:
+        self.channel = reply_channel(uuid7())
+        self._queue = queue
+        self._ttl_s = ttl_s
+        self._outstanding: dict[str, Slot] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether any job is outstanding."""
+        return bool(self._outstanding)
+
+    def submit(self, job: Job) -> Call[Slot]:
+        """Return the call that puts a job on the queue, or finds it there."""
+        name = job.name
+        keys = (record_key(name), result_key(name), self._queue)
+        message = task_message(job, self._queue)
+        args = (job.digest(), self.channel, self._ttl_s, message)
+        return Call.of(SUBMIT, keys, args, partial(self._register, name, job.labels))
+
+    def watch(self, name: JobName, labels: Mapping[str, str]) -> Call[Slot]:
+        """Return the call that has the job's Result sent to this client, too."""
+        keys = (record_key(name), result_key(name))
+        return Call.of(WATCH, keys, (self.channel,), partial(self._register, name, labels))
+
+    def look(self, name: JobName) -> Call[bytes | None]:
+        """Return the call that asks for a Result and does not wait for it."""
+        keys = (record_key(name), result_key(name))
+        return Call.of(WATCH, keys, ("",), partial(_read_look, name))
+
+    def cancel(self, slot: Slot) -> Call[Cancellation]:
+        """Return the call that cancels a job which has not started."""
+        name = slot.name
+        keys = (record_key(name), result_key(name))
+        args = (str(name), settle_cancelled(name, slot.labels).to_json(), self._ttl_s)
+        return Call.of(CANCEL, keys, args, partial(_read_cancel, name))
+
+    def ping(self) -> Call[None]:
+        """Return the call that any living server answers."""
+        return Call(("PING",), lambda _: None)
+
+    def recover(self) -> Iterable[Call[Slot]]:
+        """Return the calls to make on a new connection, so that no Result pushed meanwhile is missed."""
+        return [self.watch(slot.name, slot.labels) for slot in self._outstanding.values()]
+
+    def recovered(self, calls: Iterable[Call[Slot]]) -> None:
+        """Give up the jobs that the server has forgotten meanwhile."""
+        for call in calls:
+            if isinstance(call.failure, JobUnknown):
+                slot = self._outstanding.pop(str(call.failure.name), None)
+                if slot is not None:
+                    slot.fail(call.failure)
+
+    def pushed(self, frame: Sequence[bytes]) -> None:
+        """Take a pushed frame: `message`, the channel, and the name and Result of a job."""
+        if frame[0] != b"message":
+            return
+        key, _, payload = frame[2].partition(b" ")
+        slot = self._outstanding.pop(key.decode(errors="replace"), None)
+        if slot is not None:
+            slot.settle(payload)
+
+    def abandon(self, failure: CellblockError) -> None:
+        """Tell everyone who waits that nothing more will come."""
+        while self._outstanding:
+            self._outstanding.popitem()[1].fail(failure)
+
+    def _register(self, name: JobName, labels: Mapping[str, str], words: Words) -> Slot:
+        if words[0] == b"conflict":
+            raise JobConflict(name)
+        if words[0] == b"unknown":
+            raise JobUnknown(name)
+        key = str(name)
+        if words[0] == b"done":
+            slot = self._outstanding.pop(key, None) or Slot(name, labels)
+            slot.settle(words[1])
+            return slot
+        return self._outstanding.setdefault(key, Slot(name, labels))
+
+
+def _read_look(name: JobName, words: Words) -> bytes | None:
+    if words[0] == b"unknown":
+        raise JobUnknown(name)
+    return words[1] if words[0] == b"done" else None
+
+
+def _read_cancel(name: JobName, words: Words) -> Cancellation:
+    if words[0] == b"unknown":
+        raise JobUnknown(name)
+    return Cancellation(words[0].decode())

@@ -1,0 +1,108 @@
+"""Every exception that the producer raises; each message says what to do.
+
+CellblockError
+├── InvalidJob (ValueError)            a job that the contract refuses; nothing was sent
+├── Unreachable (ConnectionError)      Redis cannot be reached, or went away in the middle of a call
+├── Refused                            Redis answered, and refused the command
+├── JobConflict                        the id is taken by a job with other content
+├── JobUnknown (LookupError)           no job of that name: never submitted, or its record has expired
+├── ResultTimeout (TimeoutError)       no Result yet; the job goes on
+├── UnreadableResult                   what is stored as the Result is none that this version can read
+├── WorkerFailed                       the Result is of kind `internal`: our own fault
+└── ClientClosed                       the client was closed, or belongs to another process
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .keys import JobName
+
+if TYPE_CHECKING:
+    from .result import Result
+
+
+class CellblockError(Exception):
+    """Base of all of them."""
+
+
+class InvalidJob(CellblockError, ValueError):
+    """The job does not follow the contract; `problems` names each field that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(f"the job is not valid, correct it and submit it again: {'; '.join(problems)}")
+        self.problems = tuple(problems)
+
+
+class Unreachable(CellblockError, ConnectionError):
+    """Redis cannot be reached. What was being sent may or may not have arrived; sending it again is safe."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(
+            f"Redis at {server} cannot be reached ({reason}); check the URL and the server, then call again "
+            "with the same job: an id that arrived already is not queued twice"
+        )
+
+
+class Refused(CellblockError):
+    """Redis refused the password or a command: no permission, no memory, a replica that cannot write."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Redis refused; correct its configuration, or the user's password and rights: {reason}"
+        )
+
+
+class JobConflict(CellblockError):
+    """The id belongs to a job with other content."""
+
+    def __init__(self, name: JobName) -> None:
+        super().__init__(f"job {name} exists with other content; give the new job an id of its own")
+        self.name = name
+
+
+class JobUnknown(CellblockError, LookupError):
+    """There is neither a record nor a Result of the job."""
+
+    def __init__(self, name: JobName) -> None:
+        super().__init__(
+            f"job {name} is not known: it was never submitted, or its record has expired; submit it again"
+        )
+        self.name = name
+
+
+class ResultTimeout(CellblockError, TimeoutError):
+    """There is no Result yet."""
+
+    def __init__(self, who: str, seconds: float) -> None:
+        super().__init__(
+            f"{who} no result after {seconds:g} s; the job goes on: wait again, or attach to it later"
+        )
+
+
+class UnreadableResult(CellblockError):
+    """What is stored under the name of the Result cannot be read."""
+
+    def __init__(self, name: JobName) -> None:
+        super().__init__(
+            f"the result of job {name} cannot be read; upgrade the client to the version of the workers"
+        )
+        self.name = name
+
+
+class WorkerFailed(CellblockError):
+    """The workers could not do their part; `result` is the Result that says so."""
+
+    def __init__(self, result: "Result") -> None:
+        message = result.error.message if result.error else ""
+        super().__init__(
+            f"a worker failed on job {result.name}, look into the log of {result.worker or 'the workers'}, "
+            f"then submit the job under a new id: {message}"
+        )
+        self.result = result
+
+
+class ClientClosed(CellblockError):
+    """The client can no longer be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; make a new client and attach to the jobs, which go on")

@@ -1,0 +1,73 @@
+"""The handle of one submitted job."""
+
+import threading
+from collections.abc import Callable
+
+from .core import Cancellation
+from .errors import ResultTimeout
+from .keys import JobName
+from .result import Result
+from .slot import Slot
+
+
+class Handle:
+    """Stands for a job in the client that submitted it or attached to it. Any thread may use it."""
+
+    __slots__ = ("_cancel", "_slot")
+
+    def __init__(self, slot: Slot, cancel: Callable[[Slot], Cancellation]) -> None:
+        self._slot = slot
+        self._cancel = cancel
+
+    def __repr__(self) -> str:
+        return f"Handle({str(self._slot.name)!r}, {'done' if self._slot.done else 'waiting'})"
+
+    @property
+    def name(self) -> JobName:
+        """The full name of the job: tenant and id."""
+        return self._slot.name
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job within its tenant."""
+        return self._slot.name.id
+
+    def done(self) -> bool:
+        """Whether `result()` would return or raise at once. Sends nothing."""
+        return self._slot.done
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Return the job's Result, waiting for at most `timeout` seconds; None waits as long as it takes.
+
+        A node that failed is a Result as well: follow its `branch`. Raises ResultTimeout (the job goes on),
+        WorkerFailed for a Result of kind `internal`, JobUnknown when the server has lost the job,
+        UnreadableResult, and ClientClosed.
+        """
+        slot = self._slot
+        if not slot.done and not _wait(slot, timeout):
+            raise ResultTimeout(f"job {slot.name} has", timeout or 0.0)
+        return slot.read()
+
+    def when_done(self, call: Callable[[], object]) -> None:
+        """Have `call` called once when the job is done: soon, in the client's thread, or now if it is done.
+
+        It must be quick and must not raise, since every other job of the client waits for it.
+        """
+        self._slot.when_done(call)
+
+    def cancel(self) -> Cancellation:
+        """Cancel the job if it has not started; it then has a Result of kind `cancelled`, status failed.
+
+        A running job cannot be cancelled yet, and goes on. Raises JobUnknown, Unreachable and the like.
+        """
+        return self._cancel(self._slot)
+
+
+def _wait(slot: Slot, timeout: float | None) -> bool:
+    gate = threading.Lock()
+    gate.acquire()
+    slot.when_done(gate.release)
+    if gate.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+        return True
+    slot.forget(gate.release)
+    return slot.done

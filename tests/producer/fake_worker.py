@@ -1,0 +1,77 @@
+"""Takes jobs off the queue as a worker does and answers without running code: outputs are the inputs."""
+
+import json
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from cellblock_producer.contract import (
+    ErrorInfo,
+    Execution,
+    Job,
+    Result,
+    read_job,
+    settle_failure,
+    settle_success,
+)
+from cellblock_producer.keys import DEFAULT_QUEUE
+from cellblock_producer.ledger import Ledger
+from redis import Redis
+
+from tests.support.valkey import ValkeyServer
+
+_STOP = b"stop"
+
+
+def job_in(message: bytes) -> Job:
+    """Read the job out of a message, by hand."""
+    return read_job(json.loads(json.loads(message)["body"])[0][0])
+
+
+def answer(job: Job, attempts: int = 1) -> Result:
+    """Return the inputs as outputs, or fail with the kind that the label `fail` names."""
+    execution = Execution(attempts=attempts, worker="fake")
+    if kind := job.labels.get("fail"):
+        return settle_failure(job, ErrorInfo(kind=kind, message="asked to"), execution)
+    return settle_success(job, job.inputs, execution)
+
+
+def take(redis: "Redis", queue: str = DEFAULT_QUEUE) -> Job:
+    """Take the next job off the queue, which must have one."""
+    message: Any = redis.rpop(queue)
+    return job_in(message)
+
+
+class FakeWorker:
+    """One thread that answers jobs until it is left."""
+
+    def __init__(self, server: ValkeyServer, *, queue: str = DEFAULT_QUEUE) -> None:
+        self._server = server
+        self._queue = queue
+        self._thread = threading.Thread(target=self._work)
+        self.ran: list[str] = []
+        """The jobs that were run, by name, in order."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._server.connect() as redis:
+            redis.rpush(self._queue, _STOP)
+        self._thread.join()
+
+    def _work(self) -> None:
+        with self._server.connect() as redis:
+            ledger = Ledger(redis, ttl_s=60)
+            while True:
+                popped: Any = redis.brpop([self._queue])
+                if popped[1] == _STOP:
+                    return
+                job = job_in(popped[1])
+                begun = ledger.begin(job.name, job.digest())
+                if begun.result is None:
+                    self.ran.append(str(job.name))
+                    ledger.finish(job.name, answer(job, begun.attempts))

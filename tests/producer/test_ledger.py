@@ -1,0 +1,130 @@
+"""The ledger, as workers use it."""
+
+import threading
+from typing import Any
+
+import pytest
+from cellblock_producer import Client, JobConflict
+from cellblock_producer.contract import ErrorInfo, ErrorKind, Job, Result, settle_failure, settle_success
+from cellblock_producer.keys import JobName, record_key, result_key
+from cellblock_producer.ledger import Ledger
+from cellblock_producer.scripts import UNFINISHED_TTL_S
+from redis import Redis
+
+from tests.producer.fake_worker import answer
+from tests.support.valkey import ValkeyServer
+
+NAME = JobName("acme", "one")
+
+
+def job(number: int = 1) -> Job:
+    return Job.model_validate(
+        {"id": "one", "tenant": "acme", "language": "python3", "code": "x", "inputs": {"n": number}}
+    )
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return Ledger(redis, ttl_s=60)
+
+
+def record(redis: "Redis") -> dict[str, str]:
+    found: dict[Any, Any] = redis.hgetall(record_key(NAME))
+    return {name.decode(): value.decode() for name, value in found.items()}
+
+
+def test_a_record_goes_from_queued_to_running_to_done(client: Client, ledger: Ledger, redis: Redis) -> None:
+    client.submit(job())
+    queued = record(redis)
+    assert (queued["state"], queued["attempts"], queued["digest"]) == ("queued", "0", job().digest())
+    assert queued["reply"].startswith("cellblock:reply:")
+    begun = ledger.begin(NAME, job().digest())
+    assert (begun.result, begun.attempts) == (None, 1)
+    assert 0 <= begun.queue_ms == begun.now_ms - int(queued["submitted_ms"])
+    assert record(redis)["state"] == "running"
+    ledger.finish(NAME, answer(job()))
+    assert (record(redis)["state"], record(redis)["reply"]) == ("done", "")
+
+
+def test_each_begin_counts(client: Client, ledger: Ledger) -> None:
+    client.submit(job())
+    assert [ledger.begin(NAME, job().digest()).attempts for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_job_without_a_record_gets_one(ledger: Ledger, redis: Redis) -> None:
+    begun = ledger.begin(NAME, job().digest())
+    assert (begun.attempts, begun.queue_ms) == (1, 0)
+    assert record(redis)["digest"] == job().digest()
+    ledger.finish(NAME, answer(job()))
+    assert 0 < redis.ttl(result_key(NAME)) <= 60
+    assert 0 < redis.ttl(record_key(NAME)) <= 60
+
+
+def test_an_unfinished_job_outlives_the_time_that_results_are_kept(client: Client, redis: Redis) -> None:
+    client.submit(job())
+    assert redis.ttl(record_key(NAME)) > UNFINISHED_TTL_S - 60
+
+
+def test_the_first_result_stands(client: Client, ledger: Ledger) -> None:
+    handle = client.submit(job())
+    first = settle_success(job(), {"n": 1})
+    second = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
+    assert ledger.finish(NAME, first) == first
+    assert ledger.finish(NAME, second) == first
+    assert ledger.begin(NAME, job().digest()).result == first
+    assert handle.result(60) == first
+    assert client.get("one", "acme") == first
+
+
+def test_of_two_workers_that_finish_at_once_one_wins_for_everybody(
+    server: ValkeyServer, client: Client
+) -> None:
+    handle = client.submit(job())
+    stands: list[Result] = []
+    together = threading.Barrier(4)
+
+    def finish(number: int) -> None:
+        with server.connect() as redis:
+            together.wait()
+            stands.append(Ledger(redis, ttl_s=60).finish(NAME, settle_success(job(), {"by": number})))
+
+    threads = [threading.Thread(target=finish, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stands == [handle.result(60)] * 4
+
+
+def test_a_name_taken_by_another_job_is_a_conflict(client: Client, ledger: Ledger) -> None:
+    client.submit(job(1))
+    with pytest.raises(JobConflict, match="acme:one"):
+        ledger.begin(NAME, job(2).digest())
+    assert ledger.begin(NAME, job(1).digest()).attempts == 1
+
+
+def test_a_result_without_a_record_is_found_by_a_submission(client: Client, ledger: Ledger) -> None:
+    result = ledger.finish(NAME, answer(job()))
+    assert client.submit(job()).result(60) == result
+
+
+def test_scripts_are_sent_when_the_server_has_lost_them(ledger: Ledger, redis: Redis) -> None:
+    redis.script_flush()
+    assert ledger.begin(NAME, job().digest()).attempts == 1
+    redis.script_flush()
+    assert ledger.finish(NAME, answer(job())) == answer(job())
+
+
+def test_a_client_that_decodes_replies_will_do(server: ValkeyServer) -> None:
+    with Redis.from_url(server.url, decode_responses=True) as redis:
+        ledger = Ledger(redis, ttl_s=60)
+        assert ledger.begin(NAME, job().digest()).attempts == 1
+        result = ledger.finish(NAME, answer(job()))
+        assert ledger.begin(NAME, job().digest()).result == result
+
+
+def test_every_client_that_waits_is_told(server: ValkeyServer, client: Client, ledger: Ledger) -> None:
+    with Client(server.url) as second, Client(server.url) as third:
+        handles = [client.submit(job()), second.submit(job()), third.attach("one", "acme")]
+        result = ledger.finish(NAME, answer(job()))
+        assert [handle.result(60) for handle in handles] == [result] * 3

@@ -1,0 +1,46 @@
+"""A worker as a program of its own, with a stand-in for the sandbox that does what the job's code says."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cellblock_producer.contract import Job, Result, settle_success
+from cellblock_worker import app
+from cellblock_worker.settings import Settings
+
+
+def execute(job: Job, settings: Settings) -> Result:
+    match job.code.split()[0]:
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "die-once":
+            _die_once(Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
+        case "raise":
+            raise ValueError(job.code)
+        case "hang":
+            time.sleep(3600)
+        case "slow":
+            time.sleep(2)
+    return settle_success(job, {"echo": job.inputs, "pid": os.getpid()})
+
+
+def _die_once(mark: Path) -> None:
+    if mark.exists():
+        mark.unlink()
+    else:
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def say(what: str) -> None:
+    sys.stderr.write(f"{what} in {os.getpid()}\n")
+
+
+if __name__ == "__main__":
+    app.LAST_RESORT_S = float(os.environ.get("LAST_RESORT_S", "60"))
+    settings = Settings.from_env(os.environ)
+    hooks = {"warm_up": lambda: say("warmed up"), "cool_down": lambda: say("cooled down")}
+    sys.exit(app.start_worker(settings, execute=execute, **hooks))

@@ -1,0 +1,197 @@
+"""The Celery application: every setting of Celery that we rely on, and why, is here.
+
+    main process   transport (the door) -> Request -> pool
+    pool process   warm_up, then for each job: task `cellblock.run` -> execute -> ledger
+
+`celery.py` makes it for the `celery` command, `start_worker` for programs.
+"""
+
+# ruff: noqa: ANN401 - what Celery and kombu pass is not typed
+
+import gc
+import logging
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, cast
+
+from celery import Celery, Task, signals
+from celery.apps.worker import Worker as StockWorker
+from celery.loaders.app import AppLoader
+from celery.utils.nodenames import host_format
+from cellblock_producer.wire import TASK_NAME
+
+from . import transport
+from .ledger_link import CONNECT_TIMEOUT_S, LedgerLink
+from .logs import Logging
+from .request import Request
+from .sealed import SealedJob, SealedResult
+from .settings import Settings
+from .task import Execute, InternalFaultError, run
+from .urls import backend_url, broker_url
+
+# The sandbox keeps a job's time; Celery's limit is the last resort, for a pool process that hangs. Between
+# the two lies what a pool process waits for Redis.
+LAST_RESORT_S = 60.0
+# A message that is being worked on comes back after this: never while its pool process may still be at it.
+REDELIVERY_MARGIN_S = 60.0
+DOES_NOT_START = 3
+"""Exit code of a worker whose `check` objects."""
+
+_log = logging.getLogger(__name__)
+
+
+class Cellblock(Celery):
+    """A Celery application with our settings and hooks; make it with `create_app`."""
+
+    settings: Settings
+    link: LedgerLink
+    check: Callable[[], None] | None
+    warm_up: Callable[[], None] | None
+    cool_down: Callable[[], None] | None
+
+    log_cls = Logging  # type: ignore[assignment]
+
+    @cached_property
+    def Worker(self) -> type["Worker"]:  # noqa: N802 - Celery's name for it
+        """The worker class, for this application."""
+        return cast("type[Worker]", self.subclass_with_self(Worker))
+
+
+class Loader(AppLoader):
+    """Calls our hooks in each pool process, after the fork."""
+
+    app: Cellblock
+
+    def on_worker_process_init(self) -> None:
+        """Warm up, and arrange for the end of the process."""
+        signals.worker_process_shutdown.connect(self._on_exit, weak=False)
+        if self.app.warm_up is not None:
+            self.app.warm_up()
+
+    def _on_exit(self, **_: Any) -> None:
+        if self.app.cool_down is not None:
+            self.app.cool_down()
+        self.app.link.close()
+
+
+class Worker(StockWorker):
+    """Celery's worker without what costs and is of no use here, whichever command starts it."""
+
+    def __init__(self, app: Any = None, hostname: str | None = None, **options: Any) -> None:
+        # Gossip and mingle make each worker talk to each other one, and leave reply keys behind in Redis.
+        # The banner would go to standard output.
+        ours = {"without_gossip": True, "without_mingle": True, "quiet": True}
+        super().__init__(app, hostname, **(options | ours))
+
+    def start(self) -> None:
+        """Run until a signal; raises SystemExit with code 3, before a job is taken, where `check` objects."""
+        check = cast("Cellblock", self.app).check
+        try:
+            if check is not None:
+                check()
+        except Exception as error:
+            _log.critical("the worker does not start: %s", error)
+            raise SystemExit(DOES_NOT_START) from None
+        # What the pool processes share with us stays shared: a collection in one would write to all of it.
+        gc.collect()
+        gc.freeze()
+        super().start()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    execute: Execute,
+    check: Callable[[], None] | None = None,
+    warm_up: Callable[[], None] | None = None,
+    cool_down: Callable[[], None] | None = None,
+) -> Cellblock:
+    """Return the application with its one task.
+
+    Args:
+        settings: the operator's settings.
+        execute: runs a job, in a pool process.
+        check: called in the main process before anything is taken; whatever it raises stops the worker.
+        warm_up: called in each pool process before it takes a job; it has a minute.
+        cool_down: called in each pool process before it ends, unless it is killed.
+    """
+    transport.register()
+    app = Cellblock("cellblock", set_as_current=False, loader=Loader)
+    app.settings, app.link = settings, LedgerLink(settings)
+    app.check, app.warm_up, app.cool_down = check, warm_up, cool_down
+    app.conf.update(_celery_settings(settings, app.link))
+    _register_task(app, execute)
+    return app
+
+
+def start_worker(settings: Settings, **hooks: Any) -> int:
+    """Run a worker in this process until a signal stops it, and return its exit code.
+
+    `hooks` are those of `create_app`.
+    """
+    worker = create_app(settings, **hooks).Worker(hostname=host_format("cellblock@%h"))
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _register_task(app: Cellblock, execute: Execute) -> None:
+    @app.task(
+        name=TASK_NAME,
+        bind=True,
+        shared=False,
+        Request=Request,
+        max_retries=None,  # the ledger counts, see Request
+        throws=(InternalFaultError,),  # logged by us already
+    )
+    def run_job(self: Task[[SealedJob], SealedResult], job: SealedJob) -> SealedResult:
+        worker = self.request.hostname or ""
+        result = run(job, worker, settings=app.settings, ledger=app.link.ledger, execute=execute)
+        return SealedResult(result)
+
+
+def _celery_settings(settings: Settings, link: LedgerLink) -> dict[str, Any]:
+    time_limit_s = settings.wall_ms / 1000 + LAST_RESORT_S
+    return {
+        "broker_url": broker_url(settings.redis_url),
+        "broker_transport_options": _transport_options(settings, time_limit_s, link),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # for ever
+        "result_backend": backend_url(settings.redis_url),
+        "result_expires": settings.result_ttl_s,
+        "redis_socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "redis_backend_health_check_interval": 25,
+        # JSON only: whoever can write to Redis could otherwise run code in the worker by a pickle.
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "task_default_queue": settings.queue,
+        "task_acks_late": True,
+        "task_retry_on_worker_lost": True,
+        "task_time_limit": time_limit_s,
+        "worker_pool": "prefork",
+        "worker_concurrency": settings.concurrency,
+        "worker_prefetch_multiplier": 1,
+        "worker_proc_alive_timeout": 60.0,
+        "worker_send_task_events": settings.events,
+        "worker_redirect_stdouts": False,
+        "worker_hijack_root_logger": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+    }
+
+
+def _transport_options(settings: Settings, time_limit_s: float, link: LedgerLink) -> dict[str, Any]:
+    return {
+        "on_refused": link.refuse,
+        "visibility_timeout": time_limit_s + REDELIVERY_MARGIN_S,
+        # Names of our own: on the stock ones the workers of other applications would put our messages back
+        # by their time-out, and we theirs by ours.
+        "unacked_key": f"{settings.queue}:unacked",
+        "unacked_index_key": f"{settings.queue}:unacked_index",
+        "unacked_mutex_key": f"{settings.queue}:unacked_mutex",
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 30,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }

@@ -1,0 +1,184 @@
+"""Through the queue, two pool processes: round trip and drained rate beside a stock no-op task's.
+
+one server ──┬── our worker ──── Client
+             └── stock worker ── delay().get()      one idles while the other is measured
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import redis as redis_py
+from celery import Celery
+from cellblock_producer import Client
+
+from cellblock_worker.attached import start_attached
+from cellblock_worker.bench.cells import PROGRAM
+from cellblock_worker.bench.noop import QUEUE_VARIABLE, URL_VARIABLE, noop_app
+from cellblock_worker.bench.stats import Noise, summary
+
+_POOL: Final = 2
+_START_S: Final = 60.0
+_STOP_S: Final = 20.0
+_PAUSE_S: Final = 0.004
+_JOB: Final = {"language": "python3", "code": PROGRAM.code, "inputs": {"a": 1}}
+
+
+class Bench:
+    """Both workers up and warm."""
+
+    def __init__(self, url: str, client: Client, noop: Celery, worker_pid: int) -> None:
+        self._url, self._client, self._noop, self._worker_pid = url, client, noop, worker_pid
+
+    def measure(self, scale: float, noise: Noise, progress: Callable[[], None]) -> dict[str, Any]:
+        """All figures of the queue."""
+        self._warm()
+        latency = self._latency(max(20, int(200 * scale)), noise, progress)
+        rates = self._rates(max(1, int(3 * scale)), max(100, int(1000 * scale)), progress)
+        return {**latency, **rates}
+
+    def slot_pss_mb(self) -> float | None:
+        """Proportional memory of a pool process, its zygote and its standby; None where it cannot be read."""
+        slots = _children(self._worker_pid)
+        try:
+            kilobytes = [sum(map(_pss_kb, {slot, *_descendants(slot)})) for slot in slots]
+        except OSError:
+            return None
+        return round(sum(kilobytes) / len(kilobytes) / 1024, 1) if slots else None
+
+    def _warm(self) -> None:
+        for _ in range(20):
+            self._client.run(_JOB, timeout=_START_S)
+            self._noop.send_task("cellblock.bench.noop").get(timeout=_START_S)
+
+    def _latency(self, turns: int, noise: Noise, progress: Callable[[], None]) -> dict[str, Any]:
+        ours: list[int] = []
+        theirs: list[int] = []
+        task = self._noop.tasks["cellblock.bench.noop"]
+        for turn in range(turns):
+            noise.sample()
+            time.sleep(_PAUSE_S)
+            started = time.perf_counter_ns()
+            self._client.run(_JOB, timeout=_START_S)
+            ours.append(time.perf_counter_ns() - started)
+            time.sleep(_PAUSE_S)
+            started = time.perf_counter_ns()
+            task.delay().get(timeout=_START_S)
+            theirs.append(time.perf_counter_ns() - started)
+            if turn % 10 == 0:
+                progress()
+        return {
+            "round_trip_ms": summary(ours, 50, 95),
+            "noop_round_trip_ms": summary(theirs, 50, 95),
+            "samples": {"round_trip_ms": ours, "noop_round_trip_ms": theirs},
+        }
+
+    def _rates(self, turns: int, count: int, progress: Callable[[], None]) -> dict[str, Any]:
+        seconds = {"python3": 0.0, "noop": 0.0}
+        for _ in range(turns):
+            seconds["python3"] += self._drain_ours(count)
+            progress()
+            seconds["noop"] += self._drain_noop(count)
+            progress()
+        rate = {name: round(turns * count / spent, 1) for name, spent in seconds.items()}
+        return {"jobs_per_second": {"python3": rate["python3"]}, "noop_per_second": rate["noop"]}
+
+    def _drain_ours(self, count: int) -> float:
+        started = time.perf_counter()
+        handles = self._client.submit_many(_JOB for _ in range(count))
+        for handle in handles:
+            handle.result(timeout=_START_S)
+        return time.perf_counter() - started
+
+    def _drain_noop(self, count: int) -> float:
+        """Put the messages on the queue at once, copies of one that Celery wrote, and see the last Result."""
+        with redis_py.Redis.from_url(self._url) as redis:
+            scratch = f"cellblock-bench-{secrets.token_hex(4)}"
+            self._noop.send_task("cellblock.bench.noop", queue=scratch)
+            template = json.loads(redis.rpop(scratch) or b"")
+            queue = self._noop.conf.task_default_queue
+            ids = [str(uuid.uuid4()) for _ in range(count)]
+            started = time.perf_counter()
+            for start in range(0, count, 500):
+                part = [_copy(template, task_id, queue) for task_id in ids[start:][:500]]
+                redis.lpush(queue, *part)
+            waiting = [f"celery-task-meta-{task_id}" for task_id in ids]
+            while waiting:
+                # From the last one on: while it is missing, there is no need to ask for the others.
+                while waiting and redis.exists(waiting[-1]):
+                    waiting.pop()
+                time.sleep(0.002)
+            return time.perf_counter() - started
+
+
+@contextmanager
+def bench_stack(url: str) -> Iterator[Bench]:
+    """Start both workers on the server at `url`, each with a queue of its own."""
+    run = secrets.token_hex(4)
+    ours, theirs = f"cellblock-bench-{run}", f"cellblock-noop-{run}"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONW")}
+    settings = {
+        "CELLBLOCK_REDIS_URL": url,
+        "CELLBLOCK_QUEUE": ours,
+        "CELLBLOCK_CONCURRENCY": str(_POOL),
+        "CELLBLOCK_LOG_LEVEL": "warning",
+    }
+    with ExitStack() as stack:
+        worker = stack.enter_context(_process("cellblock_worker", "worker", environ={**environ, **settings}))
+        variables = {URL_VARIABLE: url, QUEUE_VARIABLE: theirs}
+        stack.enter_context(_process("cellblock_worker.bench.noop", environ={**environ, **variables}))
+        client = stack.enter_context(Client(url, queue=ours))
+        yield Bench(url, client, noop_app(url, theirs), worker.pid)
+
+
+@contextmanager
+def _process(module: str, *arguments: str, environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = start_attached([sys.executable, "-m", module, *arguments], environ=environ)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _copy(template: dict[str, Any], task_id: str, queue: str) -> str:
+    headers = {**template["headers"], "id": task_id, "root_id": task_id}
+    properties = {
+        **template["properties"],
+        "correlation_id": task_id,
+        "delivery_tag": str(uuid.uuid4()),
+        "delivery_info": {"exchange": "", "routing_key": queue},
+    }
+    return json.dumps({**template, "headers": headers, "properties": properties})
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def _descendants(pid: int) -> set[int]:
+    found: set[int] = set()
+    for child in _children(pid):
+        found |= {child} | _descendants(child)
+    return found
+
+
+def _pss_kb(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0

@@ -1,0 +1,158 @@
+"""`cellblock demo`: the main job on a stack of its own, with nodes that fail and attack.
+
+private server (or --redis URL) <── this process: Client        worker, 2 pool processes
+         └────────────── queue of its own, one for each demo ──────┘
+"""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, Final
+
+import typer
+from cellblock_producer import CellblockError, Client, Handle, WorkerFailed
+from cellblock_producer.contract import Result
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cellblock_worker.attached import start_attached
+from cellblock_worker.cli.cases import CASES, Case
+from cellblock_worker.cli.exits import CODE_FAILED, NOT_AVAILABLE, leave, read_settings
+from cellblock_worker.cli.options import RedisOption
+from cellblock_worker.embedded import EmbeddedServer, EmbeddedServerError
+
+_POOL_PROCESSES: Final = 2
+_WIDTH: Final = 150  # where there is no terminal to ask
+_PATIENCE_S: Final = 60.0
+_STOP_S: Final = 15.0
+
+
+def demo(redis: RedisOption = None) -> None:
+    """Run real code nodes through Redis and a worker, some of them failing or hostile, and show the Results.
+
+    Everything it needs is started for it and ended after it; with --redis, that server is used instead of
+    the embedded one. Exit code 0: each node ended as it must; 1: one did not; 3: the stack did not start.
+    """
+    settings = read_settings(redis_url=redis)
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out = Console(highlight=False, width=_WIDTH)
+    with ExitStack() as stack:
+        url = settings.redis_url if redis else _embedded(stack, out)
+        queue = f"cellblock-demo-{secrets.token_hex(4)}"
+        out.print(f"Starting a worker with {_POOL_PROCESSES} pool processes ...")
+        worker = stack.enter_context(_worker(url, queue))
+        client = stack.enter_context(Client(url, queue=queue))
+        out.print(f"Submitting {len(CASES)} code nodes ...")
+        started = time.monotonic()
+        results = _run(client, worker)
+        seconds = time.monotonic() - started
+    wrong = _show(out, results, seconds)
+    if wrong:
+        raise typer.Exit(CODE_FAILED)
+
+
+def _embedded(stack: ExitStack, out: Console) -> str:
+    out.print("Starting the embedded server (Valkey, on a private socket) ...")
+    try:
+        return stack.enter_context(EmbeddedServer()).url
+    except EmbeddedServerError as error:
+        leave(NOT_AVAILABLE, f"{error}; give a server of yours with --redis URL")
+
+
+class _Worker:
+    """The demo's worker process and what it logged."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self.process = process
+        self._log = log
+
+    def check(self) -> None:
+        """Leaves with the end of its log when it is dead."""
+        if self.process.poll() is not None:
+            self._log.seek(0)
+            tail = self._log.read().decode(errors="replace")[-4000:].strip()
+            leave(NOT_AVAILABLE, f"the worker ended with exit code {self.process.returncode}:\n{tail}")
+
+
+@contextmanager
+def _worker(url: str, queue: str) -> Iterator[_Worker]:
+    environ = {
+        **os.environ,
+        "CELLBLOCK_REDIS_URL": url,
+        "CELLBLOCK_QUEUE": queue,
+        "CELLBLOCK_CONCURRENCY": str(_POOL_PROCESSES),
+    }
+    with tempfile.TemporaryFile() as log:
+        argv = [sys.executable, "-m", "cellblock_worker", "worker"]
+        process = start_attached(argv, output=log, environ=environ)
+        try:
+            yield _Worker(process, log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _run(client: Client, worker: _Worker) -> list[tuple[Case, Result]]:
+    """The Results of all cases, in their order."""
+    try:
+        handles = client.submit_many(case.job() for case in CASES)
+        return [(case, _wait(handle, worker)) for case, handle in zip(CASES, handles, strict=True)]
+    except CellblockError as error:
+        leave(NOT_AVAILABLE, str(error))
+
+
+def _wait(handle: Handle, worker: _Worker) -> Result:
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return handle.result(timeout=0.5)
+        except WorkerFailed as error:
+            return error.result
+        except TimeoutError:
+            worker.check()
+            if time.monotonic() > give_up:
+                raise
+
+
+def _show(out: Console, results: list[tuple[Case, Result]], seconds: float) -> int:
+    """Print the table and the summary; returns how many did not end as they must."""
+    table = Table(title="Code nodes and how they ended")
+    for column in ("node", "status", "branch", "error kind", "what its author reads", "ms", ""):
+        table.add_column(column, justify="right" if column == "ms" else "left")
+    for case, result in results:
+        error = result.error
+        table.add_row(
+            case.title,
+            result.status.value,
+            result.branch.value if result.branch else "-",
+            str(error.kind) if error else "-",
+            Text(_told(result)),
+            str(result.usage.wall_ms),
+            "[green]ok[/]" if case.fits(result) else "[red]not as it must be[/]",
+        )
+    out.print(table)
+    wrong = [case.title for case, result in results if not case.fits(result)]
+    if wrong:
+        out.print(f"[red]{len(wrong)} of {len(results)} did not end as they must:[/] {'; '.join(wrong)}")
+    else:
+        out.print(f"All {len(results)} nodes ended as they must, in {seconds:.1f} s with the worker's start.")
+    return len(wrong)
+
+
+def _told(result: Result) -> str:
+    if result.error is None:
+        return ", ".join(f"{name} = {value!r}" for name, value in result.outputs.items())[:100]
+    line = f" (line {result.error.line})" if result.error.line else ""
+    return result.error.message[:100] + line

@@ -1,0 +1,101 @@
+"""The worker's connection to the ledger: one per process, made when it is first used there."""
+
+import logging
+import os
+
+import redis
+from cellblock_producer.contract import ErrorInfo, ErrorKind, Execution, Result, settle_failure, settle_unread
+from cellblock_producer.errors import InvalidJob
+from cellblock_producer.job import read_job
+from cellblock_producer.keys import record_key, result_key
+from cellblock_producer.ledger import Ledger
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from .envelope import Refused
+from .sealed import SealedJob
+from .settings import Settings
+
+SOCKET_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+# A pool process with a finished job in its hands waits about 25 seconds for Redis to come back; the main
+# process must not, since it would stand still.
+_PATIENT_RETRIES = 30
+_QUICK_RETRIES = 2
+
+_log = logging.getLogger(__name__)
+
+
+class LedgerLink:
+    """The ledger as this process reaches it. Errors of redis-py pass through where nothing else is said."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._main_pid = os.getpid()
+        self._pid = 0
+        self._redis: redis.Redis | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, on a connection of this process's own."""
+        return Ledger(self._client(), ttl_s=self._settings.result_ttl_s)
+
+    def close(self) -> None:
+        """Close the connection; the next use makes a new one."""
+        client, self._redis = self._redis, None
+        if client is not None:
+            client.close()
+
+    def may_run_again(self, job: SealedJob) -> bool:
+        """Say whether a job whose pool process died may be delivered once more.
+
+        It may when its Result stands already, since delivering it then runs nothing.
+        """
+        client = self._client()
+        if client.exists(result_key(job.name)):
+            return True
+        return int(client.hget(record_key(job.name), "attempts") or 0) < self._settings.max_attempts
+
+    def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> None:
+        """Write a Result for a job that will not be run (again); one that stands already stands."""
+        error = ErrorInfo(kind=kind, message=message)
+        execution = Execution(worker=worker)
+        try:
+            result = settle_failure(read_job(job.open()), error, execution)
+        except InvalidJob:
+            result = settle_unread(job.name, error, execution)
+        self._record(result, kind)
+
+    def refuse(self, refused: Refused) -> None:
+        """Record a message that is no job, where it says whose it was; else log it and let it go."""
+        if refused.name is None:
+            _log.warning("dropped a message that is no job: %s", refused.reason)
+            return
+        error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"not a message of a job: {refused.reason}")
+        self._record(settle_unread(refused.name, error), ErrorKind.INVALID_JOB)
+
+    def _record(self, result: Result, kind: ErrorKind) -> None:
+        try:
+            self.ledger.finish(result.name, result)
+        except redis.RedisError as error:
+            _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
+        else:
+            _log.warning("job %s: %s", result.name, kind)
+
+    def _client(self) -> redis.Redis:
+        if self._redis is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._redis = connect(self._settings, patient=self._pid != self._main_pid)
+        return self._redis
+
+
+def connect(settings: Settings, *, patient: bool) -> redis.Redis:
+    """Return a client for `settings.redis_url`; it connects on first use and retries, longer if `patient`."""
+    client: redis.Redis = redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        health_check_interval=25,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), _PATIENT_RETRIES if patient else _QUICK_RETRIES),
+    )
+    return client

@@ -1,0 +1,109 @@
+"""The operator's settings: read once, at the edge, from `CELLBLOCK_*` environment variables."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "CELLBLOCK_"
+
+
+class SettingsError(ValueError):
+    """An environment variable is unknown or holds a value that does not fit; the message names it."""
+
+
+class Settings(BaseModel):
+    """One frozen object; `CELLBLOCK_WALL_MS` sets `wall_ms`, and so on for every field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        repr=False,  # it may hold a password
+        pattern=r"^(redis|rediss|unix)://",
+        description="Redis that carries the queue and the results: redis://, rediss:// or unix://.",
+    )
+    queue: str = Field(
+        default="cellblock",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="Queue that the worker takes its jobs from.",
+    )
+    concurrency: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=1024,
+        description="Pool processes, each of which runs one job at a time; the number of cores by default.",
+    )
+    wall_ms: int = Field(
+        default=5000,
+        ge=1,
+        le=3_600_000,
+        description="Wall-clock time of a job in milliseconds: the default and the ceiling.",
+    )
+    cpu_ms: int = Field(
+        default=5000,
+        ge=1,
+        le=3_600_000,
+        description="CPU time of a job in milliseconds: the default and the ceiling.",
+    )
+    memory_mb: int = Field(
+        default=128,
+        ge=1,
+        le=65_536,
+        description="Memory of a job in MiB above that of the idle runtime: the default and the ceiling.",
+    )
+    output_bytes: int = Field(
+        default=1_048_576,
+        ge=1,
+        le=64 * 1_048_576,
+        description="Size of a job's answer in bytes of JSON: the default and the ceiling.",
+    )
+    result_ttl_s: int = Field(
+        default=3600,
+        ge=1,
+        le=30 * 86_400,
+        description="Seconds for which a job's record and Result are kept.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Cells started for one job, at most, when workers die under it; then `worker_lost`.",
+    )
+    events: bool = Field(
+        default=False,
+        description="Send Celery's task events from the start, at a cost; Flower turns them on by itself.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="Least severe level that is logged; `info` gives one line per job.",
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console",
+        description="Log lines for people or as one JSON object each.",
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings from the variables in `environ` that start with `CELLBLOCK_`.
+
+        Raises:
+            SettingsError: a variable is unknown (the message names the nearest known one) or invalid.
+        """
+        given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        known = {PREFIX + field.upper(): field for field in cls.model_fields}
+        for name in given.keys() - known.keys():
+            raise SettingsError(_unknown(name, known))
+        try:
+            return cls.model_validate({known[name]: value for name, value in given.items()})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            raise SettingsError(f"{name}: {first['msg']}") from None
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"unknown setting {name}; did you mean {nearest[0]}?"

@@ -1,0 +1,62 @@
+"""What one pool process keeps warm: a sandbox for each runtime that it serves."""
+
+import logging
+from typing import Final
+
+from cellblock_producer.contract import Job, Language
+from cellblock_sandbox import Sandbox, python_runtime
+
+# The runtime of a job that names none, by language. Node.js joins here.
+_DEFAULTS: Final = {Language.PYTHON3: "python3"}
+
+_sandboxes: Final[dict[str, Sandbox]] = {}
+_log = logging.getLogger(__name__)
+
+
+class NoSuchRuntime(LookupError):
+    """This worker serves no such runtime; the message is for the author of the job."""
+
+
+def open() -> None:  # noqa: A001 - slot.open() and slot.close() are what it is
+    """Start the runtimes; raises SandboxUnavailable where this host cannot confine them."""
+    if not _sandboxes:
+        sandbox = Sandbox(python_runtime())
+        sandbox.open()
+        _sandboxes[sandbox.runtime.name] = sandbox
+
+
+def close() -> None:
+    """End them."""
+    while _sandboxes:
+        _sandboxes.popitem()[1].close()
+
+
+def sandbox_for(job: Job) -> Sandbox:
+    """The open sandbox of the runtime that the job asks for; raises NoSuchRuntime."""
+    name = job.runtime or _DEFAULTS.get(job.language)
+    sandbox = _sandboxes.get(name or "")
+    if sandbox is None or sandbox.runtime.language != job.language:
+        field = "language" if job.runtime is None else "runtime"
+        asked = job.runtime or job.language.value
+        served = ", ".join(sorted(_sandboxes)) or "none"
+        raise NoSuchRuntime(f"{field}: this worker does not serve {asked} (it serves: {served})")
+    return sandbox
+
+
+def check() -> None:
+    """Show once, before any pool process is forked, that code can be confined here.
+
+    Raises SandboxUnavailable with what is missing; a worker must not start then.
+    """
+    try:
+        open()
+        layers = {
+            layer.name: layer.detail
+            for sandbox in _sandboxes.values()
+            for layer in sandbox.layers
+            if not layer.on
+        }
+    finally:
+        close()
+    for name, detail in layers.items():
+        _log.warning("sandbox layer off: %s (%s)", name, detail or "no reason given")

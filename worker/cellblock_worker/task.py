@@ -1,0 +1,111 @@
+"""The one task: from a job as it was sent to the Result that stands.
+
+open, validate -> begin -> (done | expired | too many attempts | execute) -> finish -> Result
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+
+import redis
+from celery.exceptions import Reject
+from cellblock_producer.contract import (
+    ErrorInfo,
+    ErrorKind,
+    Execution,
+    Job,
+    Result,
+    settle_failure,
+    settle_unread,
+)
+from cellblock_producer.errors import InvalidJob, JobConflict
+from cellblock_producer.job import read_job
+from cellblock_producer.ledger import Begun, Ledger
+
+from .sealed import SealedJob
+from .settings import Settings
+
+Execute = Callable[[Job, Settings], Result]
+"""Runs a job and returns its Result; `usage.queue_ms`, `attempts` and `worker` are filled in here."""
+
+# A job that Redis would not record goes back on the queue; not at once, or the same would happen at once.
+REDIS_TROUBLE_PAUSE_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class InternalFaultError(Exception):
+    """Our own fault, not the node's; the Result of kind `internal` is written. Holds nothing of the job."""
+
+
+def run(sealed: SealedJob, worker: str, *, settings: Settings, ledger: Ledger, execute: Execute) -> Result:
+    """Answer one job and log one line about it.
+
+    Raises:
+        InternalFaultError: the Result that stands is of kind `internal`.
+        celery.exceptions.Reject: Redis could not be reached in time; the job goes back on the queue.
+    """
+    started = time.monotonic()
+    try:
+        result = _answer(sealed, worker, settings, ledger, execute)
+    except redis.RedisError as error:
+        _log.error("job %s: Redis failed, the job is put back: %s", sealed.name, type(error).__name__)
+        time.sleep(REDIS_TROUBLE_PAUSE_S)
+        raise Reject("Redis failed", requeue=True) from None
+    _log_result(result, (time.monotonic() - started) * 1000)
+    if result.error is not None and result.error.kind == ErrorKind.INTERNAL:
+        raise InternalFaultError(f"job {sealed.name} failed by a fault of the worker")
+    return result
+
+
+def _answer(sealed: SealedJob, worker: str, settings: Settings, ledger: Ledger, execute: Execute) -> Result:
+    name = sealed.name
+    try:
+        job = read_job(sealed.open())
+    except InvalidJob as invalid:
+        error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message="; ".join(invalid.problems))
+        return ledger.finish(name, settle_unread(name, error, Execution(worker=worker)))
+    try:
+        begun = ledger.begin(name, job.digest())
+    except JobConflict as conflict:
+        # The name's Result belongs to the other job, so this one is answered but not recorded.
+        error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"id: {conflict}")
+        return settle_failure(job, error, Execution(worker=worker))
+    if begun.result is not None:
+        return begun.result
+    result = _decide(job, begun, settings, execute)
+    return ledger.finish(name, _complete(result, begun, worker))
+
+
+def _decide(job: Job, begun: Begun, settings: Settings, execute: Execute) -> Result:
+    if job.deadline_ms is not None and begun.now_ms > job.deadline_ms:
+        return _failure(job, ErrorKind.EXPIRED, "The job was not started before its deadline.")
+    if begun.attempts > settings.max_attempts:
+        return _failure(job, ErrorKind.WORKER_LOST, "The worker died each time that it ran the job.")
+    try:
+        return execute(job, settings)
+    except Exception as fault:
+        _log.error("job %s: %s", job.name, _place_of(fault, fault.__traceback__))
+        return _failure(job, ErrorKind.INTERNAL, "The worker could not run the job; this is not its fault.")
+
+
+def _failure(job: Job, kind: ErrorKind, message: str) -> Result:
+    return settle_failure(job, ErrorInfo(kind=kind, message=message))
+
+
+def _complete(result: Result, begun: Begun, worker: str) -> Result:
+    usage = result.usage.model_copy(update={"queue_ms": begun.queue_ms})
+    return result.model_copy(update={"usage": usage, "attempts": begun.attempts, "worker": worker})
+
+
+def _place_of(fault: Exception, trace: TracebackType | None) -> str:
+    """Say what was raised and where. The exception's own words may quote the job."""
+    frames = traceback.extract_tb(trace)[-8:]
+    return f"{type(fault).__name__} at " + " < ".join(f"{f.filename}:{f.lineno}" for f in reversed(frames))
+
+
+def _log_result(result: Result, ms: float) -> None:
+    kind = f" {result.error.kind}" if result.error else ""
+    _log.info("job %s: %s%s in %.1f ms", result.name, result.status, kind, ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -41,7 +42,9 @@ class _Image:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._data = path.read_bytes()
+        with path.open("rb") as file:
+            # Mapped and not read: a few pages of it count, and some of these files have tens of megabytes.
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._segments: list[tuple[int, ...]] = []
         if self._data[:6] == b"\x7fELF\x02\x01":
             header = _HEADER.unpack_from(self._data)
@@ -77,7 +80,7 @@ class _Image:
         for kind, _, offset, address, _, size, *_ in self._segments:
             if kind == _LOAD and address <= table < address + size:
                 start = table - address + offset + index
-                return os.fsdecode(self._data[start : self._data.index(b"\0", start)])
+                return os.fsdecode(self._data[start : self._data.find(b"\0", start)])
         return ""
 
 

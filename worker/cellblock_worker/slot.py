@@ -1,6 +1,7 @@
 """What one pool process keeps warm: a sandbox for each runtime that it serves."""
 
 import logging
+from functools import cache
 from typing import Final
 
 from cellblock_producer.contract import Job, Language
@@ -9,6 +10,8 @@ from cellblock_sandbox import Sandbox, python_runtime
 # The runtime of a job that names none, by language. Node.js joins here.
 _DEFAULTS: Final = {Language.PYTHON3: "python3"}
 
+# Looking for a runtime's files takes time and memory: once, before the pool processes are forked.
+_python_runtime: Final = cache(python_runtime)
 _sandboxes: Final[dict[str, Sandbox]] = {}
 _log = logging.getLogger(__name__)
 
@@ -20,7 +23,7 @@ class NoSuchRuntime(LookupError):
 def open() -> None:  # noqa: A001 - slot.open() and slot.close() are what it is
     """Start the runtimes; raises SandboxUnavailable where this host cannot confine them."""
     if not _sandboxes:
-        sandbox = Sandbox(python_runtime())
+        sandbox = Sandbox(_python_runtime())
         sandbox.open()
         _sandboxes[sandbox.runtime.name] = sandbox
 

@@ -14,7 +14,7 @@ app = typer.Typer(
     epilog="Settings come from CELLBLOCK_* environment variables; see README.md.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,  # they would show code and inputs
+    pretty_exceptions_enable=False,  # they show locals, and code and inputs among them
 )
 app.command(name="demo")(demo.demo)
 app.command(name="worker")(worker.worker)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,8 +15,10 @@ from cellblock_sandbox.model import Fault, Verdict
 MAX_DEPTH: Final = 64
 _TEXT_LENGTH: Final = 4_000
 _TRACEBACK_LENGTH: Final = 16_000
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Possessive, and content with a string that never ends: there is nothing to go back for, whatever comes.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")  # which closes which is the parser's to say
 # What a cell may say of itself; the rest is ours to judge.
 _SAYABLE: Final = {
     Verdict.CODE_ERROR,
@@ -45,8 +48,8 @@ def parse_answer(body: bytes) -> Answer:
     """The answer in `body`; raises InvalidAnswer."""
     fields = parse_object(body)
     exit_code = fields.get("exit_code")
-    if not isinstance(exit_code, int | None):
-        raise InvalidAnswer("the answer's exit code is no number")
+    if exit_code is not None and not _is_number(exit_code, range(256)):
+        raise InvalidAnswer("the answer's exit code is no number from 0 to 255")
     if "error" in fields:
         verdict, fault = _fault(fields["error"])
         return Answer(verdict=verdict, outputs={}, fault=fault, exit_code=exit_code)
@@ -79,20 +82,19 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def _too_deep(body: bytes) -> bool:
-    """Whether brackets nest too deep, found at the speed of C: take the innermost pairs away, level by level."""
-    rest = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    """Whether brackets nest too deep, at the speed of C: innermost pairs are taken away, level by level."""
+    rest = _STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH + 1):  # the answer's own object is one level more
         if not rest:
             return False
-        rest = rest.replace(b"[]", b"").replace(b"{}", b"")
+        rest = rest.replace(b"[]", b"")
     return bool(rest)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise InvalidAnswer(f"the answer has the key {twice[:100]!r} twice in one object")
     return value
 
@@ -112,16 +114,21 @@ _decoder: Final = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite,
 
 
 def _fault(error: object) -> tuple[Verdict, Fault]:
-    if not isinstance(error, dict) or error.get("kind") not in _SAYABLE:
+    kind = error.get("kind") if isinstance(error, dict) else None
+    if not isinstance(error, dict) or not isinstance(kind, str) or kind not in _SAYABLE:
         raise InvalidAnswer("the answer holds an error that is none of a cell's")
     line = error.get("line")
     fault = Fault(
         message=_text(error, "message", _TEXT_LENGTH),
         type=_text(error, "type", 200),
-        line=line if isinstance(line, int) and 0 < line < 1 << 31 else None,
+        line=line if _is_number(line, range(1, 1 << 31)) else None,
         traceback=_text(error, "traceback", _TRACEBACK_LENGTH),
     )
-    return Verdict(error["kind"]), fault
+    return Verdict(kind), fault
+
+
+def _is_number(value: object, allowed: range) -> bool:
+    return type(value) is int and value in allowed  # a bool is an int, too
 
 
 def _text(error: dict[str, Any], name: str, most: int) -> str:

@@ -1,6 +1,6 @@
 """The owner's end of one cell: a channel for the job and its answer, two pipes for what it prints.
 
-A cell is in this order: asked for, *forked* (its pidfd is here), *ready* (locked and rehearsed), busy, *gone*.
+A cell is in this order: asked for, *forked* (its pidfd is here), *ready* (locked and rehearsed), busy, gone.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +52,7 @@ class Cell:
         self.pid = 0  # by our own pid namespace
         self.exit: Exit | None = None
         self._ready = b""
+        self._closed = False
 
     def inner_descriptors(self) -> list[int]:
         """What the cell gets: channel, stdout, stderr."""
@@ -58,6 +60,9 @@ class Cell:
 
     def forked(self, pidfd: int) -> None:
         """Take the pidfd that the zygote passed, and learn the pid behind it."""
+        if self._closed:
+            os.close(pidfd)  # nobody waited for it; it sees the end of its channel and goes
+            return
         self.pidfd = pidfd
         with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:  # noqa: PTH123 - on the straight path of a job
             self.pid = next(int(line[4:]) for line in file if line.startswith(b"Pid:"))
@@ -79,10 +84,8 @@ class Cell:
     def kill(self) -> None:
         """End it, however it is."""
         if self.pidfd >= 0 and self.exit is None:
-            try:
+            with suppress(ProcessLookupError):  # it is gone already, and its zygote will say how
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it is gone already, and its zygote will say how
 
     def memory(self) -> Memory | None:
         """What it holds now, None when it is gone."""
@@ -90,6 +93,7 @@ class Cell:
 
     def close(self) -> None:
         """Kill it and close what is ours."""
+        self._closed = True
         self.kill()
         self.channel.close()
         for descriptor in (self.stdout, self.stderr, self.pidfd):

@@ -44,7 +44,7 @@ class Ending:
     frame: bytes | None = field(default=None, repr=False)  # the first complete answer
     stdout: Captured = field(default=Captured(), repr=False)
     stderr: Captured = field(default=Captured(), repr=False)
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 def judge(ending: Ending, limits: Limits) -> Outcome:
@@ -67,7 +67,7 @@ def judge(ending: Ending, limits: Limits) -> Outcome:
 
 
 def _answer(ending: Ending, limits: Limits) -> Answer:
-    if ending.stop is Stop.PRINTS:
+    if ending.stop in (Stop.PRINTS, Stop.ANSWER):
         return _stopped(ending.stop, limits)
     if ending.frame is not None:
         try:
@@ -78,6 +78,8 @@ def _answer(ending: Ending, limits: Limits) -> Answer:
             told = _stopped(Stop.MEMORY, limits).fault
             message = told.message if told else ""
             return _failed(Verdict.MEMORY_LIMIT, message, type=answer.fault.type, line=answer.fault.line)
+        if answer.verdict is Verdict.SUCCEEDED and len(ending.frame) > limits.output_bytes:
+            return _stopped(Stop.ANSWER, limits)
         return answer
     if ending.stop is not None:
         return _stopped(ending.stop, limits)

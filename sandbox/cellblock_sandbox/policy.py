@@ -20,11 +20,71 @@ from cellblock_sandbox.errors import SandboxUnavailable
 # A cell's pid is known only after the fork: it puts its own where the compiled filter holds this number.
 SELF: Final = 0x5EED_C311
 
-_ALLOWED: Final = ["read", "write", "readv", "writev", "pread64", "close", "close_range", "lseek", "fstat", "newfstatat", "stat", "lstat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents", "getdents64", "fadvise64", "munmap", "mremap", "madvise", "brk", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending", "rt_sigsuspend", "sigaltstack", "pause", "futex", "futex_waitv", "sched_yield", "nanosleep", "clock_nanosleep", "restart_syscall", "clock_gettime", "clock_getres", "gettimeofday", "time", "times", "getrusage", "sysinfo", "uname", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "getpgrp", "getpgid", "getsid", "getrandom", "set_robust_list", "rseq", "set_tid_address", "exit", "exit_group", "wait4", "waitid", "getcpu", "membarrier", "poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2", "pipe", "pipe2", "dup", "dup2", "dup3", "timerfd_create", "timerfd_settime", "timerfd_gettime", "setitimer", "getitimer", "alarm", "sendto", "sendmsg", "recvfrom", "recvmsg", "shutdown", "getsockname", "getpeername", "getsockopt", "getrlimit", "setrlimit", "getpriority", "umask"]
 
-_REFUSED: Final = ["execve", "execveat", "fork", "vfork", "socket", "connect", "bind", "listen", "accept", "accept4", "setsockopt", "sendmmsg", "recvmmsg", "creat", "truncate", "ftruncate", "fallocate", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr", "chdir", "fchdir", "chroot", "sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "flock", "statfs", "fstatfs", "ustat", "quotactl", "sendfile", "copy_file_range", "splice", "tee", "vmsplice", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "readahead", "memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semctl", "semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink", "mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr", "mincore", "mlock", "mlock2", "mlockall", "munlock", "munlockall", "msync", "remap_file_pages", "mbind", "set_mempolicy", "get_mempolicy", "migrate_pages", "move_pages", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal", "pidfd_getfd", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid", "setpgid", "setsid", "capget", "capset", "personality", "setpriority", "ioprio_set", "ioprio_get", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "fanotify_init", "fanotify_mark", "signalfd", "signalfd4", "timer_create", "timer_settime", "timer_gettime", "timer_getoverrun", "timer_delete", "io_setup", "io_destroy", "io_submit", "io_cancel", "io_getevents", "seccomp", "arch_prctl", "acct", "syslog", "sysfs", "vhangup", "sethostname", "setdomainname", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "lookup_dcookie"]
+def _names(text: str) -> tuple[str, ...]:
+    """The words of `text` but for its comments."""
+    return tuple(word for line in text.splitlines() for word in line.split("#")[0].split())
 
-_DEADLY: Final = ["ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "mount", "umount2", "pivot_root", "setns", "unshare", "open_by_handle_at", "name_to_handle_at", "swapon", "swapoff", "reboot", "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "iopl", "ioperm", "modify_ldt", "fsopen", "fsconfig", "fsmount", "fspick", "move_mount", "open_tree", "mount_setattr"]
+
+_ALLOWED: Final = _names("""
+    # reading and writing what is open, and looking at names
+    read write readv writev pread64 close close_range lseek fstat newfstatat stat lstat statx access
+    faccessat faccessat2 readlink readlinkat getcwd getdents getdents64
+    # memory of its own (mmap and mprotect have conditions, below)
+    munmap mremap madvise brk
+    # signals, waiting and time
+    rt_sigaction rt_sigprocmask rt_sigreturn rt_sigtimedwait rt_sigpending rt_sigsuspend sigaltstack pause
+    futex futex_waitv sched_yield nanosleep clock_nanosleep restart_syscall clock_gettime clock_getres
+    gettimeofday time times timerfd_create timerfd_settime timerfd_gettime setitimer getitimer alarm
+    # facts about itself and the machine
+    getrusage sysinfo uname getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid
+    getgroups getpgrp getrandom getcpu getrlimit setrlimit getpriority umask
+    # threads and the end
+    set_robust_list rseq set_tid_address exit exit_group wait4 waitid
+    # descriptors between its own threads
+    poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2
+    eventfd eventfd2 pipe pipe2 dup dup2 dup3 recvfrom shutdown getsockname getpeername
+""")
+
+_REFUSED: Final = _names("""
+    # other processes
+    execve execveat fork vfork tkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_open pidfd_send_signal
+    pidfd_getfd membarrier
+    # network; messages with descriptors count against all of a user's processes on the host
+    socket connect bind listen accept accept4 setsockopt sendmsg recvmsg sendmmsg recvmmsg
+    # changes to files
+    creat truncate ftruncate fallocate rename renameat renameat2 unlink unlinkat rmdir mkdir mkdirat link
+    linkat symlink symlinkat mknod mknodat chmod fchmod fchmodat chown fchown lchown fchownat utime utimes
+    utimensat futimesat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr sync syncfs
+    fsync fdatasync sync_file_range flock
+    # what else tells of files, watches them or moves between them
+    getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr chdir fchdir chroot statfs fstatfs ustat
+    quotactl sendfile copy_file_range splice tee vmsplice pwrite64 preadv pwritev preadv2 pwritev2
+    readahead fadvise64 inotify_init inotify_init1 inotify_add_watch inotify_rm_watch fanotify_init
+    fanotify_mark lookup_dcookie
+    # memory that is shared, locked or placed
+    memfd_create memfd_secret shmget shmat shmctl shmdt semget semop semctl semtimedop msgget msgsnd
+    msgrcv msgctl mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr mincore mlock
+    mlock2 mlockall munlock munlockall msync remap_file_pages mbind set_mempolicy get_mempolicy
+    migrate_pages move_pages
+    # another identity or rank
+    setuid setgid setreuid setregid setresuid setresgid setgroups setfsuid setfsgid setpgid setsid capget
+    capset personality setpriority ioprio_set ioprio_get sched_setaffinity sched_setscheduler
+    sched_setparam sched_setattr seccomp arch_prctl landlock_create_ruleset landlock_add_rule
+    landlock_restrict_self
+    # kernel objects that outlive a look at them
+    signalfd signalfd4 timer_create timer_settime timer_gettime timer_getoverrun timer_delete io_setup
+    io_destroy io_submit io_cancel io_getevents
+    # the machine
+    acct syslog sysfs vhangup sethostname setdomainname settimeofday clock_settime adjtimex clock_adjtime
+""")
+
+_DEADLY: Final = _names("""
+    ptrace process_vm_readv process_vm_writev kcmp bpf perf_event_open userfaultfd keyctl add_key
+    request_key mount umount2 pivot_root setns unshare open_by_handle_at name_to_handle_at swapon swapoff
+    reboot kexec_load kexec_file_load init_module finit_module delete_module iopl ioperm modify_ldt fsopen
+    fsconfig fsmount fspick move_mount open_tree mount_setattr
+""")
 
 _PROT_WRITE, _PROT_EXEC = 2, 4
 _MAP_TYPE, _MAP_PRIVATE = 3, 2
@@ -39,6 +99,9 @@ _NO_FCNTLS: Final = (*range(5, 17), *range(1024, 1030), *range(1031, 1044))  # l
 _IOCTLS: Final = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS FIONREAD FIONBIO FIONCLEX FIOCLEX
 _PR_NAMES: Final = (15, 16)  # PR_SET_NAME PR_GET_NAME
 _SOCK_TYPE: Final = 0xF
+# SO_TYPE SO_ERROR SO_SNDBUF SO_RCVBUF SO_ACCEPTCONN SO_PROTOCOL SO_DOMAIN; another is a pidfd of the peer.
+_SOCKET_FACTS: Final = (3, 4, 7, 8, 30, 38, 39)
+_NO_SOCKET_FACTS: Final = tuple(set(range(100)) - set(_SOCKET_FACTS))
 _CTL_OPTIMIZE: Final = 8  # libseccomp's SCMP_FLTATR_CTL_OPTIMIZE
 
 
@@ -63,6 +126,7 @@ def compile_filter(policy: Policy) -> bytes:
     _opening(table)
     _processes(table, policy)
     _descriptors(table)
+    _sockets(table)
     return table.compiled()
 
 
@@ -155,7 +219,15 @@ def _processes(table: _Table, policy: Policy) -> None:
     for name in ("kill", "tgkill"):
         table.allow(name, (0, "EQ", SELF))
         table.refuse(name, (0, "NE", SELF))
-    for name in ("prlimit64", "sched_getaffinity", "sched_getscheduler", "sched_getparam", "sched_getattr"):
+    for name in (
+        "getpgid",
+        "getsid",
+        "prlimit64",
+        "sched_getaffinity",
+        "sched_getscheduler",
+        "sched_getparam",
+        "sched_getattr",
+    ):
         table.allow(name, (0, "EQ", 0))
         table.refuse(name, (0, "NE", 0))
     for option in _PR_NAMES:
@@ -165,17 +237,28 @@ def _processes(table: _Table, policy: Policy) -> None:
 
 
 def _descriptors(table: _Table) -> None:
-    """Descriptors may be copied and asked about; a pair of sockets must be a stream.
-
-    A datagram pair can be pointed at any socket's path, and Landlock does not cover those.
-    """
+    """Descriptors may be copied and asked about."""
     for command in _FCNTLS:
         table.allow("fcntl", (1, "EQ", command))
     for command in _NO_FCNTLS:
         table.refuse("fcntl", (1, "EQ", command))
     for request in _IOCTLS:
         table.allow("ioctl", (1, "EQ", request))
+
+
+def _sockets(table: _Table) -> None:
+    """A pair of sockets must be a stream, and tells of itself but not of its peer.
+
+    A datagram pair can be pointed at any socket's path, and Landlock does not cover those.
+    """
     table.allow("socketpair", (0, "EQ", socket.AF_UNIX), (1, "MASKED_EQ", _SOCK_TYPE, socket.SOCK_STREAM))
     for kind in set(range(_SOCK_TYPE + 1)) - {socket.SOCK_STREAM}:
         table.refuse("socketpair", (0, "EQ", socket.AF_UNIX), (1, "MASKED_EQ", _SOCK_TYPE, int(kind)))
     table.refuse("socketpair", (0, "NE", socket.AF_UNIX))
+    table.allow("sendto", (4, "EQ", 0))  # to the peer, not to an address
+    table.refuse("sendto", (4, "NE", 0))
+    for fact in _SOCKET_FACTS:
+        table.allow("getsockopt", (1, "EQ", socket.SOL_SOCKET), (2, "EQ", fact))
+    for fact in _NO_SOCKET_FACTS:
+        table.refuse("getsockopt", (1, "EQ", socket.SOL_SOCKET), (2, "EQ", fact))
+    table.refuse("getsockopt", (1, "NE", socket.SOL_SOCKET))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from cellblock_sandbox.cell import Cell
 from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxUnavailable
@@ -78,28 +79,34 @@ class Sandbox:
     def open(self) -> None:
         """Launch the zygote and the first standby.
 
-        Raises SandboxUnavailable where a required layer is missing or the runtime does not start.
+        Raises SandboxUnavailable where a required layer is missing or the runtime does not start,
+        SandboxClosed in the child of a fork.
         """
         with self._turn:
-            if self._zygote is not None:
+            if self._owner == os.getpid():
                 return
+            if self._owner:
+                raise SandboxClosed("this sandbox was opened before a fork; make another one here")
             self._owner = os.getpid()
             # A parent-death signal is bound to a thread: this one lives as long as the sandbox.
             self._launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cellblock-launch")
             try:
-                self._zygote = self._launch().result()
+                self._replace()
                 self._prepare()
             except BaseException:
+                self._owner = 0
+                self._drop()
+                self._retire()
                 self._launcher.shutdown()
                 raise
 
     def close(self) -> None:
         """End the zygote and whatever runs; returns when nothing is left."""
         with self._turn:
-            if self._zygote is None or self._owner != os.getpid():
+            if self._owner != os.getpid():
                 return
-            if self._next is not None:
-                self._drop(self._next)
+            self._owner = 0
+            self._drop()
             self._retire()
             self._launcher.shutdown()
 
@@ -113,8 +120,11 @@ class Sandbox:
         """
         limits = limits or Limits()
         job = encode_job(program, inputs or {})
+        self._check_open()  # before the turn, which a fork may have copied in somebody else's hands
         with self._turn:
             self._check_open()
+            if self._zygote is None:
+                self._replace()
             cell, zygote, baseline = self._take()
             try:
                 ending = supervise(cell, zygote, baseline, job, program.mode, limits)
@@ -129,16 +139,13 @@ class Sandbox:
     def _check_open(self) -> None:
         if self._owner != os.getpid():
             raise SandboxClosed("open the sandbox in the process that uses it (it is closed, or you forked)")
-        if self._zygote is None:
-            self._zygote = self._launch().result()
 
     def _take(self) -> tuple[Cell, Zygote, Baseline]:
         """A ready cell. A zygote that died idle is replaced once: no job was in its hands."""
         try:
             return self._ready()
         except CellLost:
-            self._retire()
-        self._zygote = self._launch().result()
+            self._replace()
         try:
             return self._ready()
         except CellLost as error:
@@ -151,7 +158,7 @@ class Sandbox:
         self._standby = None
         try:
             return cell, self._zygote, wait_ready(cell, self._zygote)
-        except CellLost:
+        except BaseException:  # a time-out of the caller's may come out of a signal handler
             cell.close()
             raise
 
@@ -164,13 +171,22 @@ class Sandbox:
             if old or zygote.forks >= self._cells_per_zygote:
                 self._next = self._launch()
         elif self._next.done():
-            replacement, self._next = self._next.result(), None
-            self._retire()
-            self._zygote = zygote = replacement
+            with suppress(SandboxUnavailable, OSError):  # then the old one has to do, until another try
+                self._replace()
+        with suppress(CellLost, OSError):  # the next job finds out, and has it replaced
+            self._standby = (self._zygote or zygote).fork()
+
+    def _replace(self) -> None:
+        """Put a fresh zygote in the place of ours, if there is one; raises SandboxUnavailable."""
+        self._next = self._next or self._launch()
         try:
-            self._standby = zygote.fork()
-        except CellLost:
-            self._standby = None  # the next job finds out and has it replaced
+            replacement = self._next.result()
+        except BaseException:
+            if self._next.done():
+                self._next = None
+            raise
+        self._retire()
+        self._zygote, self._next = replacement, None
 
     def _launch(self) -> Future[Zygote]:
         return self._launcher.submit(launch, self._runtime, self._without_layers)
@@ -180,17 +196,16 @@ class Sandbox:
             self._zygote.close()
         self._zygote = self._standby = None
 
-    def _drop(self, launching: Future[Zygote]) -> None:
-        try:
-            launching.result().close()
-        except SandboxUnavailable:
-            pass
-        self._next = None
+    def _drop(self) -> None:
+        if self._next is not None:
+            with suppress(SandboxUnavailable, OSError):
+                self._next.result().close()
+            self._next = None
 
 
 def encode_job(program: Program, inputs: Mapping[str, object]) -> bytes:
     """A job as the harness reads it; raises ValueError when the inputs are no JSON."""
-    job = {"code": program.code, "mode": str(Mode(program.mode)), "inputs": inputs}
+    job = {"code": program.code, "mode": str(Mode(program.mode)), "inputs": dict(inputs)}
     try:
         return json.dumps(job, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:

@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import time
+from contextlib import suppress
 from typing import Final
 
 from cellblock_sandbox.cell import Cell, Memory
@@ -162,7 +163,8 @@ class _Supervision:
         except OSError:
             part = b""
         if not part:
-            self._poll.modify(self._cell.channel, 0)
+            with suppress(KeyError):  # a hang-up is reported again and again, whatever is asked for
+                self._poll.unregister(self._cell.channel)
             return False
         if not self._answered():
             self._incoming += part

@@ -37,7 +37,7 @@ _RLIMITS: Final = {
     "RLIMIT_FSIZE": 0,
     "RLIMIT_MEMLOCK": 0,
     "RLIMIT_MSGQUEUE": 0,
-    "RLIMIT_NOFILE": 256,
+    "RLIMIT_NOFILE": 64,  # what waits in pipes and sockets is the kernel's memory, and nobody's limit
     "RLIMIT_SIGPENDING": 256,
     "RLIMIT_STACK": 8 << 20,
 }
@@ -105,14 +105,10 @@ class _Process:
         self._pidfd = os.pidfd_open(pid)
 
     def end(self) -> None:
-        try:
+        with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        try:
+        with suppress(ChildProcessError):  # somebody else in this process reaps every child
             os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
-        except ChildProcessError:
-            pass  # somebody else in this process reaps every child
         os.close(self._pidfd)
 
 

@@ -6,6 +6,7 @@ plan ──> namespaces ──> private root ──> user ──> rlimits ──
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -45,6 +46,7 @@ def confine(plan: Plan, report: Report) -> None:
     namespaces = identity.take_namespaces(plan.without_layers)
     private = take_private_root(plan, report, namespaces["mount"])
     take_identity(plan, report, namespaces, private)
+    require_readable(plan.trees)
     for name, refusal in namespaces.items():
         report.note(f"{name} namespace", not refusal, refusal)
     limit_resources(plan.rlimits)
@@ -108,6 +110,13 @@ def reachable(trees: tuple[Tree, ...]) -> bool:
     return True
 
 
+def require_readable(trees: tuple[Tree, ...]) -> None:
+    """Raises OSError where a file of the runtime is closed to us: its modules would seem not to be there."""
+    for tree in trees:
+        if not os.access(tree.path, os.R_OK):
+            raise PermissionError(errno.EACCES, "cannot be read by the user of the cells", tree.path)
+
+
 def limit_resources(ceilings: dict[str, int]) -> None:
     """Lower soft and hard limits to the ceilings; raises OSError."""
     for name, ceiling in ceilings.items():
@@ -134,7 +143,9 @@ def visible(tree: Tree) -> list[str]:
     """The paths below a tree that are not hidden: Landlock can only give, never take away."""
     if not tree.without:
         return [tree.path]
-    return [f"{tree.path}/{name}" for name in os.listdir(tree.path) if name not in tree.without]  # noqa: PTH208
+    names = [name for name in os.listdir(tree.path) if name not in tree.without]  # noqa: PTH208 - as in landlock
+    paths = [f"{tree.path}/{name}" for name in names]
+    return [path for path in paths if os.path.exists(path)]  # noqa: PTH110 - a link may lead out of the root
 
 
 def become_zygote(plan: Plan, report: Report, control: socket.socket) -> None:
@@ -151,7 +162,7 @@ def become_zygote(plan: Plan, report: Report, control: socket.socket) -> None:
     if not nested:
         control.send(report.to_json())
     os.closerange(_CONTROL + 1, 1 << 16)
-    os.execve(plan.argv[0], plan.argv, plan.environ)
+    os.execve(plan.argv[0], plan.argv, plan.environ)  # noqa: S606 - no shell is what we want
 
 
 if __name__ == "__main__":

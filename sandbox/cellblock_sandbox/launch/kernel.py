@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import signal
+from contextlib import suppress
 from typing import Final
 
 CLONE_PARENT: Final = 0x0000_8000
@@ -90,17 +91,15 @@ def drop_capabilities() -> None:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
             break  # past the kernel's last one, or nothing here to drop
-    try:
+    with suppress(PermissionError):  # then there were no capabilities to begin with
         prctl(PR_SET_SECUREBITS, SECBIT_NOROOT_LOCKED)
-    except PermissionError:
-        pass  # then there were no capabilities to begin with
     version_3 = (ctypes.c_uint32 * 2)(0x2008_0522, 0)
     none = (ctypes.c_uint32 * 6)()
     syscall(_CAPSET[platform.machine()], ctypes.byref(version_3), ctypes.byref(none))
 
 
 def fork_beside() -> int:
-    """fork(2), but the child's parent is our own: so it can outlive us and still be reaped; raises OSError."""
+    """fork(2), but the child's parent is ours, so that it can outlive us and be reaped; raises OSError."""
     return syscall(_CLONE[platform.machine()], CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import linecache
-import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from types import TracebackType
 from typing import Final
@@ -18,9 +17,14 @@ MESSAGE_LENGTH: Final = 4_000
 TRACEBACK_LENGTH: Final = 16_000
 
 _OURS: Final = str(PurePath(__file__).parent)
-_LIBRARY: Final = str(PurePath(linecache.__file__).parent)
+_folders: list[str] = [str(PurePath(linecache.__file__).parent)]
 
 Fault = dict[str, object]
+
+
+def hide(folders: Iterable[str]) -> None:
+    """Leave out, from now on, that modules are in `folders`: where they are is nothing to a code node."""
+    _folders.extend(set(folders) - set(_folders))
 
 
 def fault(kind: str, message: str, *, type: str = "", line: int | None = None) -> Fault:  # noqa: A002
@@ -37,9 +41,12 @@ def fault_of(error: BaseException) -> Fault:
         return fault("memory_limit", "the code ran out of memory", type=name, line=line)
     refusal = refusal_behind(error)
     described = fault(
-        "blocked" if refusal else "code_error", refusal or _text(lambda: str(error)), type=name, line=line
+        "blocked" if refusal else "code_error",
+        _without_paths(refusal or _text(lambda: str(error))),
+        type=name,
+        line=line,
     )
-    described["traceback"] = _unicode(_text(lambda: _traceback(error)))[-TRACEBACK_LENGTH:]
+    described["traceback"] = _unicode(_without_paths(_text(lambda: _traceback(error))))[-TRACEBACK_LENGTH:]
     return described
 
 
@@ -86,16 +93,13 @@ def _traceback(error: BaseException) -> str:
     for part in waiting:
         if part is not None and len(waiting) < 100:
             part.stack = traceback.StackSummary.from_list(
-                [_without_paths(frame) for frame in part.stack if not frame.filename.startswith(_OURS)]
+                [frame for frame in part.stack if not frame.filename.startswith(_OURS)]
             )
             waiting += [part.__cause__, part.__context__]
     return "".join(described.format())
 
 
-def _without_paths(frame: traceback.FrameSummary) -> traceback.FrameSummary:
-    name = frame.filename
-    for folder in (_LIBRARY, *sys.path):
-        if folder and name.startswith(folder + "/"):
-            name = name[len(folder) + 1 :]
-            break
-    return traceback.FrameSummary(name, frame.lineno, frame.name, lookup_line=False, line=frame.line)
+def _without_paths(text: str) -> str:
+    for folder in _folders:
+        text = text.replace(folder + "/", "")
+    return text

@@ -9,12 +9,14 @@ import gc
 import io
 import json
 import linecache
+import mmap
 import os
 import resource
 import struct
 import sys
 import time
 import types
+from contextlib import suppress
 from typing import Any, Final
 
 from . import refusals
@@ -25,6 +27,7 @@ READY: Final = struct.Struct("!Q")  # CPU nanoseconds used so far
 HEADER: Final = struct.Struct("!QQQQQ")  # data bytes, address space bytes, CPU s, answer bytes, job bytes
 LENGTH: Final = struct.Struct("!I")
 _RESERVE: Final = 8 << 20  # what the harness may use beyond the job's memory, to tell that it ran out
+_BALLAST: Final = 2 << 20  # let go of first: where memory is out, not even a limit can be raised without some
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _REHEARSAL: Final = json.dumps(
@@ -39,29 +42,33 @@ _REHEARSAL: Final = json.dumps(
 def rehearse() -> None:
     """Run a program of our own, so that the pages which every job writes to are copied beforehand."""
     answer(_REHEARSAL, 1 << 20)
-    refusals.forget()
 
 
 def serve() -> None:
     """Say that we are ready, take the one job, answer it and be gone."""
+    ballast = mmap.mmap(-1, _BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    refusals.forget()
     _write(READY.pack(time.process_time_ns()))
     data, address_space, cpu_s, answer_bytes, job_bytes = HEADER.unpack(_read(HEADER.size))
     resource.setrlimit(resource.RLIMIT_DATA, (data, data + _RESERVE))
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    body = answer(_read(job_bytes), answer_bytes)
-    _write(LENGTH.pack(len(body)) + body)
+    try:
+        frame = _framed(answer(_read(job_bytes), answer_bytes))
+    except MemoryError as error:
+        ballast.close()
+        frame = _framed(_failed(_out_of_memory(error)))
+    _write(frame)
     os._exit(0)
 
 
 def answer(job: bytes, most: int) -> bytes:
-    """The answer to a job, at most `most` bytes long."""
+    """The answer to a job, at most `most` bytes long; raises MemoryError."""
     try:
         fields = json.loads(job)
-        body = _run(fields["code"], fields["mode"], fields["inputs"])
-    except MemoryError as error:
-        given_up = _out_of_memory(error)
-        return _failed(given_up)
+    except RecursionError:
+        return _failed(fault("code_error", "the inputs are nested too deep", type="RecursionError"))
+    body = _run(fields["code"], fields["mode"], fields["inputs"])
     if len(body) > most:
         return _failed(fault("output_limit", f"the answer has {len(body)} bytes; {most} are allowed"))
     return body
@@ -82,19 +89,25 @@ def _run(source: str, mode: str, inputs: dict[str, object]) -> bytes:
         code = compile(source, NODE, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
         return _failed(syntax_fault(error))
+    return _guarded(code, mode, inputs)
+
+
+# A handler that hands an exception on keeps its own place in the function as an int. Beyond the small ones
+# that takes memory; where there is none left, the interpreter tries for ever. So such functions are short.
+def _guarded(code: types.CodeType, mode: str, inputs: dict[str, object]) -> bytes:
     try:
-        if mode == "script":
-            exec(code, _module("__main__").__dict__)  # noqa: S102 - this is what a cell is for
-            return _flushed(b'{"outputs":{},"exit_code":0}')
-        module = _module("node")
-        exec(code, module.__dict__)  # noqa: S102
-        return _called(module, inputs)
-    except SystemExit as error:
-        return _exited(error, mode)
+        return _script(code) if mode == "script" else _main(code, inputs)
     except MemoryError:
         raise
+    except SystemExit as error:
+        return _exited(error, mode)
     except BaseException as error:
         return _flushed(_failed(fault_of(error), exit_code=1 if mode == "script" else None))
+
+
+def _script(code: types.CodeType) -> bytes:
+    exec(code, _module("__main__").__dict__)  # noqa: S102 - this is what a cell is for
+    return _flushed(b'{"outputs":{},"exit_code":0}')
 
 
 def _module(name: str) -> types.ModuleType:
@@ -104,18 +117,15 @@ def _module(name: str) -> types.ModuleType:
     return module
 
 
-def _called(module: types.ModuleType, inputs: dict[str, object]) -> bytes:
+def _main(code: types.CodeType, inputs: dict[str, object]) -> bytes:
+    module = _module("node")
+    exec(code, module.__dict__)  # noqa: S102
     main: Any = getattr(module, "main", None)
     if not callable(main):
         return _failed(fault("code_error", "the code defines no function main", type="NameError"))
-    try:
-        outputs = main(**inputs)
-    except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise  # it comes from within main
-        line = getattr(getattr(main, "__code__", None), "co_firstlineno", None)
-        message = f"{error} (the inputs are: {', '.join(inputs) or 'none'})"
-        return _failed(fault("code_error", message, type="TypeError", line=line))
+    outputs, mismatch = _called(main, inputs)
+    if mismatch:
+        return _failed(mismatch)
     if isinstance(outputs, types.CoroutineType):
         import asyncio  # rarely wanted, and too large to be in every cell
 
@@ -124,6 +134,21 @@ def _called(module: types.ModuleType, inputs: dict[str, object]) -> bytes:
         message = f"main must return a dict of its outputs, but it returned {type(outputs).__name__}"
         return _failed(fault("invalid_output", message, type=type(outputs).__name__))
     return _flushed(_encoded(outputs))
+
+
+def _called(main: Any, inputs: dict[str, object]) -> tuple[Any, Fault | None]:  # noqa: ANN401
+    try:
+        return main(**inputs), None
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # it comes from within main
+        return None, _mismatch(error, main, inputs)
+
+
+def _mismatch(error: TypeError, main: Any, inputs: dict[str, object]) -> Fault:  # noqa: ANN401
+    line = getattr(getattr(main, "__code__", None), "co_firstlineno", None)
+    message = f"{error} (the inputs are: {', '.join(inputs) or 'none'})"
+    return fault("code_error", message, type="TypeError", line=line)
 
 
 def _encoded(outputs: dict[object, object]) -> bytes:
@@ -143,10 +168,8 @@ def _fits(value: object) -> bool:
 
 
 def _exited(error: SystemExit, mode: str) -> bytes:
-    if error.code is None or error.code == 0:
-        status = 0
-    else:
-        status = error.code if isinstance(error.code, int) else 1
+    code = error.code or 0
+    status = code & 0xFF if isinstance(code, int) else 1  # as the kernel cuts it
     if mode == "script" and status == 0:
         return _flushed(b'{"outputs":{},"exit_code":0}')
     message = (
@@ -173,11 +196,13 @@ def _failed(described: Fault, exit_code: int | None = None) -> bytes:
 
 def _flushed(body: bytes) -> bytes:
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()  # the code may have put its own there
-        except BaseException:  # noqa: S110 - and that may do anything
-            pass
+        with suppress(BaseException):  # the code may have put its own there, which may do anything
+            stream.flush()
     return body
+
+
+def _framed(body: bytes) -> bytes:
+    return LENGTH.pack(len(body)) + body
 
 
 def _read(count: int) -> bytes:

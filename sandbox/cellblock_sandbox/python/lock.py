@@ -28,7 +28,7 @@ class Lock:
 
     def __init__(self, *, instructions: bytes, self_marker: int, nested_landlock: bool) -> None:
         """`instructions` hold `self_marker` wherever the cell's own pid belongs."""
-        self._filter = ctypes.create_string_buffer(instructions, len(instructions))
+        self._filter = bytearray(instructions)
         self._pid_places = [
             place
             for place in range(0, len(instructions), _INSTRUCTION.size)
@@ -53,7 +53,8 @@ class Lock:
         for place in self._pid_places:
             self._filter[place + 4 : place + 8] = pid
         count = len(self._filter) // _INSTRUCTION.size
-        program = _PROGRAM.pack(count, ctypes.addressof(self._filter))
+        memory = (ctypes.c_char * len(self._filter)).from_buffer(self._filter)
+        program = _PROGRAM.pack(count, ctypes.addressof(memory))
         _checked(_libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), program, 0, 0))
 
 

@@ -54,6 +54,7 @@ _ATTEMPTS: Final = {
     ),
     _CHANGE,
 )
+_MODULES: Final = (".py", ".pyc", ".so")  # opened by imports, which are no attempts
 _ERRNOS: Final = {errno.EPERM, errno.EACCES, errno.ENOSYS}
 
 _last: list[tuple[str, str]] = []
@@ -75,16 +76,32 @@ def refusal_behind(error: BaseException) -> str | None:
         error = getattr(error, "reason", error)
     if not isinstance(error, OSError):
         return None
+    if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):  # tempfile's own words
+        return _sentence("make a temporary file")
     event, argument = _last[-1] if _last else ("", "")
     missing = error.errno == errno.ENOENT and error.filename is not None
     # Where the cell has a root of its own, the host's files are not even there.
     if not (error.errno in _ERRNOS or missing or isinstance(error, socket.gaierror)):
         return None
-    attempt = _ATTEMPTS.get(event, "do something").format(argument)
+    attempt = _ATTEMPTS.get(event, "do something")
+    named = attempt.format(argument)
+    # Python announces no look at a file's metadata, so what was noted last may be about another file.
+    if (
+        error.filename is not None
+        and (not event or "{}" in attempt)
+        and repr(error.filename)[:200] not in named
+    ):
+        named = f"reach the file {error.filename!r:.200}"
+    return _sentence(named)
+
+
+def _sentence(attempt: str) -> str:
     return f"this code node tried to {attempt}, which is not allowed"
 
 
 def _note(event: str, arguments: tuple[object, ...]) -> None:
     if event in _ATTEMPTS:
         argument = arguments[0] if arguments else ""
+        if event == "open" and str(argument).endswith(_MODULES):
+            return
         _last[:] = [(event, repr(argument)[:200] if isinstance(argument, str | bytes) else event)]

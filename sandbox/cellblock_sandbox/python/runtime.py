@@ -18,7 +18,8 @@ _INSIDE: Final = Path(__file__).parent
 # By its file and not by a search, which would have to list the folder above.
 _START: Final = """\
 import importlib.util as util, sys
-spec = util.spec_from_file_location("python", sys.argv[1] + "/__init__.py", submodule_search_locations=sys.argv[1:])
+folder = sys.argv[1]
+spec = util.spec_from_file_location("python", folder + "/__init__.py", submodule_search_locations=[folder])
 sys.modules["python"] = util.module_from_spec(spec)
 from python.zygote import main
 main()
@@ -56,13 +57,11 @@ def python_runtime(
     folders = [*borrowed.values(), *([packages] if packages else [])]
     native = [file for folder in (library / "lib-dynload", *folders) for file in folder.rglob("*.so")]
     libraries = needed_files([interpreter, *native])
-    files = [interpreter, *libraries, _INSIDE, *folders]
     config = {
         "path": [str(packages)] if packages else [],
-        "borrowed": {part.name.split(".")[0]: str(part) for part in borrowed.values()},
+        "borrowed": {module: str(part) for part in borrowed.values() if (module := _import_name(part))},
         "preload": list(preload),
     }
-
     return Runtime(
         name=name,
         language="python3",
@@ -72,7 +71,10 @@ def python_runtime(
             "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
             "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
         },
-        trees=(Tree(path=str(library), without=_HIDDEN), *(Tree(path=str(file)) for file in files)),
+        trees=(
+            Tree(path=str(library), without=_HIDDEN),
+            *(Tree(path=str(file)) for file in (interpreter, *libraries, _INSIDE, *folders)),
+        ),
         policy=Policy(threads=True, executable_memory=False),
         config=config,
     )
@@ -89,3 +91,9 @@ def _parts(distribution: str) -> set[Path]:
         for top in tops
         if top not in ("..", "__pycache__") and not top.endswith((".dist-info", ".egg-info", ".pth"))
     }
+
+
+def _import_name(part: Path) -> str:
+    """What it is imported as; nothing for a folder that only goes with a package, such as numpy.libs."""
+    name = part.name if part.is_dir() else part.name.split(".")[0]
+    return name if name.isidentifier() else ""

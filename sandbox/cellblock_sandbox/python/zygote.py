@@ -20,15 +20,14 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any, Final
 
-from . import harness, refusals
+from . import faults, harness, refusals
 from .lock import Lock
 
 _CONTROL: Final = 3
 _COMMAND_BYTES: Final = 1 << 17
-_DESCRIPTORS: Final = 256  # its ceiling
-_THREAD_STACK: Final = (
-    1 << 20
-)  # counts against a job's memory whether used or not; libc's 8 MB would be most of it
+_DESCRIPTORS: Final = 64  # its ceiling
+# Counts against a job's memory whether used or not; libc's 8 MB would be most of it.
+_THREAD_STACK: Final = 1 << 20
 
 
 class Borrowed:
@@ -66,7 +65,8 @@ def warm(config: dict[str, Any]) -> Lock:
     """Import what jobs will want, and freeze the heap; returns the lock for the cells."""
     os.environ.clear()
     sys.path[:0] = config["path"]
-    sys.meta_path.append(Borrowed(config["borrowed"]))  # type: ignore[arg-type]
+    sys.meta_path.append(Borrowed(config["borrowed"]))
+    faults.hide([*config["path"], *map(os.path.dirname, config["borrowed"].values())])
     site.setquit()
     for name in config["preload"]:
         importlib.import_module(name)
@@ -123,7 +123,9 @@ class Zygote:
 
     def _become_cell(self, channel: int, stdout: int, stderr: int) -> None:
         try:
-            for source, target in ((stdout, 1), (stderr, 2), (channel, harness.CHANNEL)):
+            # An end of input of its own: what cells share, even the flags of /dev/null, carries words.
+            stdin, _ = os.pipe()
+            for source, target in ((stdin, 0), (stdout, 1), (stderr, 2), (channel, harness.CHANNEL)):
                 os.dup2(source, target)
             self._control.detach()
             self._lock.apply(self._pid)

@@ -1,0 +1,110 @@
+"""How a cell ended follows from what was seen of it, and from nothing else."""
+
+import json
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from cellblock_sandbox import Limits, Usage, Verdict
+from cellblock_sandbox.judge import Captured, Ending, Stop, judge
+
+LIMITS = Limits(wall_ms=100, cpu_ms=50, memory_mb=32, output_bytes=1000, threads=3)
+OVER = Usage(cpu_ns=51_000_000)
+
+
+def framed(**fields: Any) -> bytes:
+    return json.dumps(fields).encode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    verdict: Verdict
+    message: str | None = None
+    status: int = 0
+    frame: bytes | None = None
+    stop: Stop | None = None
+    usage: Usage = field(default_factory=Usage)
+    exit_code: int | None = None
+
+
+ANSWER = framed(outputs={"a": 1})
+LARGE = framed(outputs={"a": "x" * 1000})
+FAULT = framed(error={"kind": "code_error", "message": "so"})
+
+TABLE = {
+    "an answer": Row(verdict=Verdict.SUCCEEDED, frame=ANSWER),
+    "an answer, then killed": Row(verdict=Verdict.SUCCEEDED, frame=ANSWER, status=9, stop=Stop.WALL),
+    "an answer, then a crash": Row(verdict=Verdict.SUCCEEDED, frame=ANSWER, status=signal.SIGSEGV),
+    "an answer with a status": Row(
+        verdict=Verdict.SUCCEEDED, frame=framed(outputs={}, exit_code=0), exit_code=0
+    ),
+    "a fault": Row(verdict=Verdict.CODE_ERROR, message="so", frame=FAULT),
+    "no JSON": Row(verdict=Verdict.INVALID_OUTPUT, message="not JSON", frame=b"x"),
+    "an empty frame": Row(verdict=Verdict.INVALID_OUTPUT, message="not JSON", frame=b""),
+    "a large answer": Row(verdict=Verdict.OUTPUT_LIMIT, message="limit of 1000 bytes", frame=LARGE),
+    "too large an announcement": Row(
+        verdict=Verdict.OUTPUT_LIMIT, message="limit of 1000 bytes", stop=Stop.ANSWER, status=9, exit_code=-9
+    ),
+    "a large answer that came whole": Row(
+        verdict=Verdict.OUTPUT_LIMIT, message="the answer is larger", frame=LARGE, stop=Stop.ANSWER, status=9
+    ),
+    "an answer of a script that printed too much": Row(
+        verdict=Verdict.OUTPUT_LIMIT, message="script printed more", frame=ANSWER, stop=Stop.PRINTS
+    ),
+    "memory told from inside": Row(
+        verdict=Verdict.MEMORY_LIMIT,
+        message="limit of 32 MB",
+        frame=framed(error={"kind": "memory_limit", "message": "anything"}),
+    ),
+    "stopped by the clock": Row(
+        verdict=Verdict.TIMEOUT, message="limit of 100 ms", stop=Stop.WALL, status=9, exit_code=-9
+    ),
+    "stopped for CPU": Row(
+        verdict=Verdict.CPU_LIMIT, message="limit of 50 ms", stop=Stop.CPU, status=9, exit_code=-9
+    ),
+    "stopped for memory": Row(
+        verdict=Verdict.MEMORY_LIMIT, message="32 MB", stop=Stop.MEMORY, status=9, exit_code=-9
+    ),
+    "stopped for threads": Row(
+        verdict=Verdict.BLOCKED,
+        message="run more than 3 threads at once",
+        stop=Stop.THREADS,
+        status=9,
+        exit_code=-9,
+    ),
+    "killed by the kernel for CPU": Row(verdict=Verdict.CPU_LIMIT, usage=OVER, status=9, exit_code=-9),
+    "told by the kernel of CPU": Row(
+        verdict=Verdict.CPU_LIMIT, status=signal.SIGXCPU, exit_code=-signal.SIGXCPU
+    ),
+    "killed by itself": Row(verdict=Verdict.CRASHED, message="SIGKILL", status=9, exit_code=-9),
+    "killed by the filter": Row(
+        verdict=Verdict.BLOCKED, message="no code node needs", status=signal.SIGSYS, exit_code=-signal.SIGSYS
+    ),
+    "killed by the filter, with a core": Row(
+        verdict=Verdict.BLOCKED, status=signal.SIGSYS | 0x80, exit_code=-signal.SIGSYS
+    ),
+    "a crash": Row(verdict=Verdict.CRASHED, message="(SIGSEGV)", status=signal.SIGSEGV, exit_code=-11),
+    "an odd signal": Row(verdict=Verdict.CRASHED, message="signal 40", status=40, exit_code=-40),
+    "an exit": Row(verdict=Verdict.CRASHED, message="(exit status 3)", status=3 << 8, exit_code=3),
+    "an exit at once": Row(verdict=Verdict.CRASHED, message="(exit status 0)", exit_code=0),
+}
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
+def test_judge(row: Row) -> None:
+    ending = Ending(stop=row.stop, status=row.status, frame=row.frame, usage=row.usage)
+    outcome = judge(ending, LIMITS)
+    assert outcome.verdict is row.verdict
+    assert outcome.exit_code == row.exit_code
+    assert (outcome.fault is None) == (row.verdict is Verdict.SUCCEEDED)
+    assert row.message is None or (outcome.fault is not None and row.message in outcome.fault.message)
+    assert outcome.outputs == ({"a": 1} if row.verdict is Verdict.SUCCEEDED and row.exit_code is None else {})
+    assert outcome.usage == row.usage
+
+
+def test_prints_are_handed_on() -> None:
+    stdout, stderr = Captured(data=b"a\xff", truncated=True), Captured(data="é".encode())
+    outcome = judge(Ending(frame=ANSWER, stdout=stdout, stderr=stderr), LIMITS)
+    assert (outcome.stdout, outcome.stdout_truncated) == ("a\ufffd", True)
+    assert (outcome.stderr, outcome.stderr_truncated) == ("é", False)

@@ -1,0 +1,47 @@
+"""Cells are copies of one process, but no two draw the same random numbers."""
+
+import json
+
+import pytest
+from cellblock_sandbox import Program, Sandbox, python_runtime
+
+JOBS = 200
+DRAW = """
+import random, secrets, uuid
+from random import SystemRandom
+def main():
+    return {
+        "random": random.random(), "choice": random.choices(range(10**6), k=3),
+        "new": random.Random().random(), "secrets": secrets.token_hex(),
+        "system": SystemRandom().random(), "uuid4": str(uuid.uuid4()), "uuid1": str(uuid.uuid1()),
+    }
+"""
+NUMPY = """
+import numpy
+def main():
+    return {
+        "legacy": numpy.random.rand(), "generator": numpy.random.default_rng().random(),
+        "state": numpy.random.RandomState().rand(),
+        "permutation": numpy.random.permutation(10**4)[:4].tolist(),
+    }
+"""
+
+
+def assert_all_differ(sandbox: Sandbox, code: str) -> None:
+    drawn = [sandbox.run(Program(code=code)).outputs for _ in range(JOBS)]
+    assert drawn[0]
+    for name in drawn[0]:
+        assert len({json.dumps(outputs[name]) for outputs in drawn}) == JOBS, name
+
+
+def test_the_standard_library(sandbox: Sandbox) -> None:
+    assert_all_differ(sandbox, DRAW)
+
+
+def test_numpy() -> None:
+    pytest.importorskip("numpy")
+    runtime = python_runtime(
+        distributions=("jinja2", "markupsafe", "numpy"), preload=("numpy", "numpy.random")
+    )
+    with Sandbox(runtime) as sandbox:
+        assert_all_differ(sandbox, NUMPY)

@@ -14,7 +14,7 @@ from typing import Final
 
 from cellblock_sandbox.python.harness import READY
 
-_STATUS: Final = (b"VmSize", b"VmRSS", b"RssAnon", b"RssShmem", b"VmData", b"VmPTE", b"Threads")
+_STATUS: Final = (b"VmSize", b"VmHWM", b"VmRSS", b"RssAnon", b"RssShmem", b"VmData", b"VmPTE", b"Threads")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class Memory:
 
     address_space: int
     resident: int
+    peak: int  # the most that was ever resident
     own: int  # anonymous and shared memory and page tables: what its limit is about
     data: int
     threads: int
@@ -107,7 +108,7 @@ def read_memory(pid: int) -> Memory | None:
     try:
         with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - on the straight path of a job
             lines = dict(line.split(b":", 1) for line in file)
-        size, resident, anonymous, shared, data, tables, threads = (
+        size, peak, resident, anonymous, shared, data, tables, threads = (
             int(lines[name].split()[0]) for name in _STATUS
         )
     except (OSError, KeyError):
@@ -115,6 +116,7 @@ def read_memory(pid: int) -> Memory | None:
     return Memory(
         address_space=size << 10,
         resident=resident << 10,
+        peak=peak << 10,
         own=(anonymous + shared + tables) << 10,
         data=data << 10,
         threads=threads,

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from cellblock_sandbox.cell import Cell, Memory
+from cellblock_sandbox.cell import Cell, Exit, Memory
 from cellblock_sandbox.errors import CellLost
 from cellblock_sandbox.judge import Captured, Ending, Stop
 from cellblock_sandbox.model import Limits, Mode, Usage
@@ -24,7 +24,6 @@ _MS: Final = 1_000_000
 _S: Final = 1_000_000_000
 # Memory can grow between two looks; RLIMIT_DATA bounds most of it at once, the look the rest.
 _TICK_NS: Final = 20 * _MS
-_AFTER_ANSWER_NS: Final = 500 * _MS  # a cell that has answered has nothing more to do
 _AFTER_KILL_S: Final = 10.0
 _READY_S: Final = 30.0
 _CHUNK: Final = 1 << 16
@@ -102,6 +101,7 @@ class _Supervision:
         self._outgoing = memoryview(b"")
         self._stop: Stop | None = None
         self._killed = False
+        self._spent: Exit | None = None
         self._poll = select.poll()
         for descriptor in (zygote.control, cell.stdout, cell.stderr):
             self._poll.register(descriptor, select.POLLIN)
@@ -114,7 +114,7 @@ class _Supervision:
     def run(self, job: bytes) -> Ending:
         """The whole of it."""
         self._outgoing = memoryview(self._header(len(job)) + job)
-        while self._cell.exit is None:
+        while self._cell.exit is None and self._spent is None:
             for descriptor, _ in self._poll.poll(self._patience_ms()):
                 self._serve(descriptor)
             self._bound()
@@ -171,8 +171,16 @@ class _Supervision:
             if self._announced() > self._limits.output_bytes + _ENVELOPE:
                 self._kill(Stop.ANSWER)
             elif self._answered():
-                self._deadline = time.monotonic_ns() + _AFTER_ANSWER_NS
+                self._dismiss()
         return True
+
+    def _dismiss(self) -> None:
+        """Kill a cell that has answered. What it used is known now, so its end need not be waited for."""
+        memory = self._cell.memory()
+        if memory is not None:
+            cpu_ns = self._cpu_ns() + self._baseline.cpu_ns
+            self._spent = Exit(status=0, cpu_ns=cpu_ns, peak_kb=memory.peak >> 10)
+            self._kill(None)
 
     def _announced(self) -> int:
         return int(LENGTH.unpack_from(self._incoming)[0]) if len(self._incoming) >= LENGTH.size else 0
@@ -205,7 +213,7 @@ class _Supervision:
             if now - self._deadline > _AFTER_KILL_S * _S:
                 raise CellLost("the zygote does not report the end of its cell")
         elif now >= self._deadline:
-            self._kill(None if self._answered() else Stop.WALL)
+            self._kill(Stop.WALL)
         elif now >= self._next_look:
             self._look()
             self._next_look = now + _TICK_NS
@@ -242,7 +250,7 @@ class _Supervision:
                 pass
 
     def _ending(self, ended: int) -> Ending:
-        gone = self._cell.exit
+        gone = self._spent or self._cell.exit
         assert gone is not None
         body = bytes(self._incoming[LENGTH.size :][: self._announced()]) if self._answered() else None
         return Ending(

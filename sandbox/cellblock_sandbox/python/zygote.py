@@ -76,6 +76,7 @@ def warm(config: dict[str, Any]) -> Lock:
         nested_landlock=config["nested_landlock"],
     )
     threading.stack_size(_THREAD_STACK)
+    harness.use_standard_streams()
     refusals.watch()
     for name in [name for name in sys.modules if name.split(".")[0] == __package__]:
         del sys.modules[name]  # the code may have a module of that name; ours is reached by nobody
@@ -131,7 +132,6 @@ class Zygote:
             self._lock.apply(self._pid)
             os.closerange(harness.CHANNEL + 1, _DESCRIPTORS)
             reseed()
-            harness.use_standard_streams()
             gc.enable()
             harness.rehearse()
             harness.serve()

@@ -6,8 +6,12 @@ with Client("redis://localhost:6379/0") as client:
     job = Job(language="python3", code="def main(a): return {'b': a + 1}", inputs={"a": 1})
     result = client.run(job, timeout=30)
     print(result.branch, result.outputs)
+
+AsyncClient is the same for asyncio.
 """
 
+from .async_client import AsyncClient
+from .async_handle import AsyncHandle
 from .client import Client
 from .contract import (
     Branch,
@@ -51,6 +55,8 @@ from .handle import Handle
 from .keys import JobName
 
 __all__ = [
+    "AsyncClient",
+    "AsyncHandle",
     "Branch",
     "Cancellation",
     "CeleryReply",

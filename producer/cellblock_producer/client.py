@@ -6,26 +6,23 @@ client.get(id) -> Result | None                client.attach(id) -> Handle
 """
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from .core import Call, Cancellation, Core
 from .errors import ResultTimeout
 from .handle import Handle
-from .job import Job, read_job
+from .job import JobLike, read_job
 from .keys import DEFAULT_QUEUE, DEFAULT_TENANT, JobName
 from .link import Link
 from .result import Result
 from .slot import Slot, parse_result
 
 T = TypeVar("T")
-
-JobLike = Job | Mapping[str, Any]
-"""A Job, or the mapping of one (for example from JSON)."""
 
 _TAKEN_AT_ONCE = 64
 
@@ -52,10 +49,8 @@ class Client:
 
         `queue`: where the workers look for jobs. `timeout`: seconds that Redis has to answer a call; how long
         a job takes is another matter. `ttl_s`: seconds that Results and records are kept after a job's end.
-        Raises ValueError for a URL that is none.
+        Raises ValueError for a URL that is none, and for numbers that make no sense.
         """
-        if timeout <= 0 or ttl_s < 1:
-            raise ValueError("timeout must be above 0 and ttl_s at least 1")
         self._core = Core(queue=queue, ttl_s=ttl_s)
         self._link = Link(url, self._core, timeout=timeout)
         # The thread holds the link and not the client: a client that is forgotten gives up its connection.
@@ -108,6 +103,8 @@ class Client:
         `jobs` may be endless: at most `in_flight` of them are on their way. `timeout`: seconds to wait for
         the next Result. Raises what `submit_many` and `Handle.result` raise; jobs on their way then go on.
         """
+        if in_flight < 1:
+            raise ValueError("in_flight must be at least 1")
         finished: SimpleQueue[Handle] = SimpleQueue()
         source, more, underway = iter(jobs), True, 0
         chunk = min(_TAKEN_AT_ONCE, in_flight)

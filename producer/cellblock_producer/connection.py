@@ -1,14 +1,22 @@
 """Opens the one connection of a client: from the URL to a subscribed RESP3 connection."""
 
+import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from types import ModuleType
 from typing import Any, Self, cast
 
-from redis.connection import AbstractConnection, Connection, parse_url
+import redis.connection
+from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from .scripts import ALL
+
+HEARTBEAT_S = 10.0
+"""Seconds of silence after which the server is asked whether it is still there."""
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
 
 
 class Push(list[bytes]):
@@ -74,13 +82,26 @@ class Wire:
             raise answer
 
 
-def connection_factory(url: str, timeout: float) -> tuple[Callable[[], Any], str]:
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait after each attempt to connect that fails, without end."""
+    pause = _FIRST_PAUSE_S
+    while True:
+        yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients out
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def connection_factory(
+    url: str, timeout: float, family: ModuleType = redis.connection
+) -> tuple[Callable[[], Any], str]:
     """Return what makes unconnected connections to `url`, and the server's name without any secret.
 
-    Raises ValueError where the URL is none that redis-py understands.
+    `family`: redis-py's module of the connections to make, `redis.connection` or `redis.asyncio.connection`.
+    Raises ValueError where the URL is none that redis-py understands, or the timeout is not above 0.
     """
-    options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call] # redis-py does not annotate it
-    kind = options.pop("connection_class", Connection)
+    if timeout <= 0:
+        raise ValueError("timeout must be above 0")
+    options: dict[str, Any] = dict(family.parse_url(url))
+    kind = options.pop("connection_class", family.Connection)
     options.pop("max_connections", None)  # there is always one
     options |= {
         "protocol": 3,
@@ -88,5 +109,9 @@ def connection_factory(url: str, timeout: float) -> tuple[Callable[[], Any], str
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
     }
+    try:
+        kind(**options)
+    except TypeError as error:
+        raise ValueError(f"the URL has an option that redis-py does not know: {error}") from None
     server = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
     return lambda: kind(**options), str(server)

@@ -83,6 +83,8 @@ class Core:
     """The outstanding jobs of one client."""
 
     def __init__(self, *, queue: str, ttl_s: int) -> None:
+        if ttl_s < 1:
+            raise ValueError("ttl_s must be at least 1")
         self.channel = reply_channel(uuid7())
         self._queue = queue
         self._ttl_s = ttl_s
@@ -97,8 +99,9 @@ class Core:
         """Return the call that puts a job on the queue, or finds it there."""
         name = job.name
         keys = (record_key(name), result_key(name), self._queue)
-        message = task_message(job, self._queue)
-        args = (job.digest(), self.channel, self._ttl_s, message)
+        text, digest = job.written()
+        message = task_message(job, self._queue, text)
+        args = (digest, self.channel, self._ttl_s, message)
         return Call.of(SUBMIT, keys, args, partial(self._register, name, job.labels))
 
     def watch(self, name: JobName, labels: Mapping[str, str]) -> Call[Slot]:
@@ -124,7 +127,7 @@ class Core:
 
     def recover(self) -> Iterable[Call[Slot]]:
         """Return the calls to make on a new connection, so that no Result pushed meanwhile is missed."""
-        return [self.watch(slot.name, slot.labels) for slot in self._outstanding.values()]
+        return (self.watch(slot.name, slot.labels) for slot in list(self._outstanding.values()))
 
     def recovered(self, calls: Iterable[Call[Slot]]) -> None:
         """Give up the jobs that the server has forgotten meanwhile."""

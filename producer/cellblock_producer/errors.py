@@ -9,7 +9,7 @@ CellblockError
 ├── ResultTimeout (TimeoutError)       no Result yet; the job goes on
 ├── UnreadableResult                   what is stored as the Result is none that this version can read
 ├── WorkerFailed                       the Result is of kind `internal`: our own fault
-└── ClientClosed                       the client was closed, or belongs to another process
+└── ClientClosed                       the client was closed, or belongs to another process or event loop
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,7 @@ class Unreachable(CellblockError, ConnectionError):
             f"Redis at {server} cannot be reached ({reason}); check the URL and the server, then call again "
             "with the same job: an id that arrived already is not queued twice"
         )
+        self.reason = reason
 
 
 class Refused(CellblockError):
@@ -106,3 +107,4 @@ class ClientClosed(CellblockError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; make a new client and attach to the jobs, which go on")
+        self.reason = reason

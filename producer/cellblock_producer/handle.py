@@ -10,17 +10,17 @@ from .result import Result
 from .slot import Slot
 
 
-class Handle:
-    """Stands for a job in the client that submitted it or attached to it. Any thread may use it."""
+class JobHandle:
+    """What the handles of both clients have in common: which job it is, and whether it is done."""
 
-    __slots__ = ("_cancel", "_slot")
+    __slots__ = ("_slot",)
 
-    def __init__(self, slot: Slot, cancel: Callable[[Slot], Cancellation]) -> None:
+    def __init__(self, slot: Slot) -> None:
         self._slot = slot
-        self._cancel = cancel
 
     def __repr__(self) -> str:
-        return f"Handle({str(self._slot.name)!r}, {'done' if self._slot.done else 'waiting'})"
+        state = "done" if self._slot.done else "waiting"
+        return f"{type(self).__name__}({str(self._slot.name)!r}, {state})"
 
     @property
     def name(self) -> JobName:
@@ -35,6 +35,16 @@ class Handle:
     def done(self) -> bool:
         """Whether `result()` would return or raise at once. Sends nothing."""
         return self._slot.done
+
+
+class Handle(JobHandle):
+    """Stands for a job in the client that submitted it or attached to it. Any thread may use it."""
+
+    __slots__ = ("_cancel",)
+
+    def __init__(self, slot: Slot, cancel: Callable[[Slot], Cancellation]) -> None:
+        super().__init__(slot)
+        self._cancel = cancel
 
     def result(self, timeout: float | None = None) -> Result:
         """Return the job's Result, waiting for at most `timeout` seconds; None waits as long as it takes.

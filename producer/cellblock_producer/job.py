@@ -31,6 +31,9 @@ MAX_INPUT_BYTES = 16 * 1024 * 1024
 """The largest inputs, in bytes of JSON."""
 DEFAULT_PRIORITY = 5
 
+_AS_GIVEN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+
 _ALIASES = {"python": Language.PYTHON3, "javascript": Language.NODEJS}
 
 
@@ -152,7 +155,7 @@ class Job(BaseModel):
 
     def to_json(self) -> str:
         """Return the job as it is sent. Fields that have their default are left out, `v` never."""
-        return '{"v":1,' + self.model_dump_json(exclude_defaults=True)[1:]
+        return _text(self.model_dump(mode="json", exclude_defaults=True))
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of what the job says: all but `trace`, in canonical JSON.
@@ -160,9 +163,12 @@ class Job(BaseModel):
         Two submissions with one id are the same job exactly when their digests are equal. Defaults are
         left out, so that a field which a later version adds does not change the digest of older jobs.
         """
-        said = self.model_dump(mode="json", exclude={"trace"}, exclude_defaults=True)
-        text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(self.model_dump(mode="json", exclude_defaults=True))
+
+    def written(self) -> tuple[str, str]:
+        """Return `to_json()` and `digest()` for little more than the price of one."""
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        return _text(said), _digest(said)
 
     def __repr__(self) -> str:
         # Code and inputs may hold what nobody should read in a log.
@@ -171,7 +177,21 @@ class Job(BaseModel):
     __str__ = __repr__
 
 
-def read_job(source: Job | Mapping[str, Any]) -> Job:
+def _text(said: dict[str, Any]) -> str:
+    # Keys stay as they were given: their order may mean something to the code.
+    return '{"v":1,' + _AS_GIVEN.encode(said)[1:]
+
+
+def _digest(said: dict[str, Any]) -> str:
+    canonical = _CANONICAL.encode({name: part for name, part in said.items() if name != "trace"})
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+JobLike = Job | Mapping[str, Any]
+"""A Job, or the mapping of one (for example from JSON)."""
+
+
+def read_job(source: JobLike) -> Job:
     """Return `source` as a Job. Raises InvalidJob, which names every field that is wrong."""
     if isinstance(source, Job):
         return source

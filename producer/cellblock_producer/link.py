@@ -8,7 +8,6 @@ asks for every outstanding job; only then do calls go through. A lost connection
 """
 
 import os
-import random
 import threading
 import time
 from collections import deque
@@ -17,15 +16,11 @@ from collections.abc import Iterable
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from .batch import AnyCall, Batch, split
-from .connection import Push, Wire, connection_factory
+from .connection import HEARTBEAT_S, Push, Wire, connection_factory, pauses
 from .core import Core
 from .errors import CellblockError, ClientClosed, Refused, Unreachable
 
-HEARTBEAT_S = 10.0
-"""Seconds of silence after which the server is asked whether it is still there."""
 _BATCHES_UNDERWAY = 4
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 1.0
 
 _LOST = (RedisError, OSError)
 """What ends a connection. Errors of single commands never get that far."""
@@ -170,14 +165,13 @@ class Link:
             self._core.abandon(closed)
 
     def _read_until_closed(self) -> None:
-        pause = _FIRST_PAUSE_S
+        pause = pauses()
         while self._wait_until_wanted():
             wire = self._connect()
             if wire is None:
-                self._wait_before_next_try(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                self._wait_before_next_try(next(pause))
                 continue
-            pause = _FIRST_PAUSE_S
+            pause = pauses()
             self._serve(wire)
 
     def _wait_until_wanted(self) -> bool:
@@ -189,7 +183,7 @@ class Link:
     def _wait_before_next_try(self, pause: float) -> None:
         with self._change:
             if not self._closed:
-                self._change.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients out
+                self._change.wait(pause)
 
     def _connect(self) -> Wire | None:
         wire, trouble, refusal = None, "", None

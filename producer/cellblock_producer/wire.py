@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import socket
+from functools import lru_cache
 
 from .job import Job
 
@@ -17,6 +18,8 @@ TASK_NAME = "cellblock.run"
 """The one task, for all jobs; its one argument is the job as a JSON object."""
 
 _HOST = socket.gethostname()
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_BODY, _ID, _SHOWN, _TAG = "\ue000", "\ue001", "\ue002", "\ue003"  # private characters, in nobody's name
 _EMBED = '{"callbacks":null,"errbacks":null,"chain":null,"chord":null}'
 
 
@@ -25,20 +28,33 @@ def describe(job: Job) -> str:
     return f"job_id={job.id} language={job.language.value} tenant={job.tenant}"
 
 
-def task_message(job: Job, queue: str) -> str:
-    """Return the message that puts `job` on `queue`."""
-    task_id = job.name.task_id
+def task_message(job: Job, queue: str, text: str | None = None) -> str:
+    """Return the message that puts `job` on `queue`. `text`: the job as JSON, if it is at hand."""
+    text = job.to_json() if text is None else text
+    return _envelope(queue, os.getpid()) % {
+        "body": _encode(f"[[{text}],{{}},{_EMBED}]"),
+        "id": job.name.task_id,
+        "shown": describe(job),
+        "tag": secrets.token_hex(16),
+    }
+
+
+@lru_cache(maxsize=64)
+def _envelope(queue: str, pid: int) -> str:
+    # All that does not change from job to job is written once. What is filled in needs no quoting: names
+    # are plain, and the body comes quoted.
     message = {
-        "body": f"[[{job.to_json()}],{{}},{_EMBED}]",
+        "body": _BODY,
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": _headers(task_id, describe(job)),
-        "properties": _properties(task_id, queue),
+        "headers": _headers(_ID, _SHOWN, f"cellblock@{pid}@{_HOST}"),
+        "properties": _properties(_ID, _TAG, queue),
     }
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(message).replace("%", "%%").replace(_encode(_BODY), "%(body)s")
+    return text.replace(_ID, "%(id)s").replace(_SHOWN, "%(shown)s").replace(_TAG, "%(tag)s")
 
 
-def _headers(task_id: str, shown: str) -> dict[str, object]:
+def _headers(task_id: str, shown: str, origin: str) -> dict[str, object]:
     return {
         "lang": "py",
         "task": TASK_NAME,
@@ -54,7 +70,7 @@ def _headers(task_id: str, shown: str) -> dict[str, object]:
         "parent_id": None,
         "argsrepr": shown,
         "kwargsrepr": "{}",
-        "origin": f"cellblock@{os.getpid()}@{_HOST}",
+        "origin": origin,
         # The Result goes the ledger's way; Celery's own backend would store it a second time.
         "ignore_result": True,
         "replaced_task_nesting": 0,
@@ -63,7 +79,7 @@ def _headers(task_id: str, shown: str) -> dict[str, object]:
     }
 
 
-def _properties(task_id: str, queue: str) -> dict[str, object]:
+def _properties(task_id: str, tag: str, queue: str) -> dict[str, object]:
     return {
         "correlation_id": task_id,
         "reply_to": "",
@@ -71,5 +87,5 @@ def _properties(task_id: str, queue: str) -> dict[str, object]:
         # Through the anonymous exchange the routing key is the queue: a restored message finds back.
         "delivery_info": {"exchange": "", "routing_key": queue},
         "priority": 0,
-        "delivery_tag": secrets.token_hex(16),
+        "delivery_tag": tag,
     }

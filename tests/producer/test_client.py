@@ -218,6 +218,8 @@ def test_map_takes_endless_jobs_and_keeps_few_under_way(
 
 def test_map_of_nothing_is_nothing(client: Client) -> None:
     assert list(client.map([])) == []
+    with pytest.raises(ValueError, match="in_flight"):
+        next(client.map([job(1)], in_flight=0))
 
 
 def test_map_gives_up_waiting_when_asked_to(client: Client) -> None:
@@ -292,7 +294,7 @@ def test_a_client_that_was_never_used_closes_without_a_connection() -> None:
 
 @pytest.mark.parametrize("options", [{"timeout": 0}, {"ttl_s": 0}])
 def test_options_without_sense_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="timeout"):
+    with pytest.raises(ValueError, match="must be"):
         Client(**options)  # type: ignore[arg-type]
 
 

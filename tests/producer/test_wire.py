@@ -100,3 +100,10 @@ def test_each_message_has_a_delivery_tag_of_its_own() -> None:
 def take_raw(redis: "Redis") -> Any:
     message: Any = redis.rpop(DEFAULT_QUEUE)
     return json.loads(message)
+
+
+def test_any_name_will_do_for_a_queue() -> None:
+    for queue in ('100%(id)s "quoted" \\ é', "%", "%%s"):
+        message = json.loads(task_message(job(), queue))
+        assert message["properties"]["delivery_info"]["routing_key"] == queue
+        assert Job.model_validate(json.loads(message["body"])[0][0]).code == job().code

@@ -111,9 +111,17 @@ class Sandbox:
             self._launcher.shutdown()
 
     def run(
-        self, program: Program, inputs: Mapping[str, object] | None = None, limits: Limits | None = None
+        self,
+        program: Program,
+        inputs: Mapping[str, object] | None = None,
+        limits: Limits | None = None,
+        *,
+        prepare: bool = True,
     ) -> Outcome:
         """Run `program` in a fresh cell and return how it ended; whatever the code does is an Outcome.
+
+        The next standby is asked for at the end, unless `prepare` is false: then call `prepare()` as soon
+        as what is more urgent is done.
 
         Raises CellLost when the zygote was killed from outside while the code ran, SandboxUnavailable when
         it cannot be started again, SandboxClosed after close(), ValueError when the inputs are no JSON.
@@ -133,8 +141,15 @@ class Sandbox:
                 raise
             finally:
                 cell.close()
-            self._prepare()
+            if prepare:
+                self._prepare()
         return judge(ending, limits)
+
+    def prepare(self) -> None:
+        """Ask for the next standby, if there is none. Never fails: the next `run` sees to what is missing."""
+        if self._owner == os.getpid():
+            with self._turn:
+                self._prepare()
 
     def _check_open(self) -> None:
         if self._owner != os.getpid():
@@ -165,7 +180,8 @@ class Sandbox:
     def _prepare(self) -> None:
         """Ask for the next standby, of a fresh zygote where the time has come and one is there."""
         zygote = self._zygote
-        assert zygote is not None
+        if zygote is None or self._standby is not None:
+            return
         if self._next is None:
             old = time.monotonic() - zygote.born > self._seconds_per_zygote
             if old or zygote.forks >= self._cells_per_zygote:

@@ -47,6 +47,7 @@ class Cellblock(Celery):
     link: LedgerLink
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
+    prepare: Callable[[], None] | None
     cool_down: Callable[[], None] | None
 
     log_cls = Logging  # type: ignore[assignment]
@@ -104,6 +105,7 @@ def create_app(
     execute: Execute,
     check: Callable[[], None] | None = None,
     warm_up: Callable[[], None] | None = None,
+    prepare: Callable[[], None] | None = None,
     cool_down: Callable[[], None] | None = None,
 ) -> Cellblock:
     """Return the application with its one task.
@@ -113,12 +115,13 @@ def create_app(
         execute: runs a job, in a pool process.
         check: called in the main process before anything is taken; whatever it raises stops the worker.
         warm_up: called in each pool process before it takes a job; it has a minute.
+        prepare: called in a pool process each time that a job's Result is written.
         cool_down: called in each pool process before it ends, unless it is killed.
     """
     transport.register()
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
-    app.check, app.warm_up, app.cool_down = check, warm_up, cool_down
+    app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.conf.update(_celery_settings(settings, app.link))
     _register_task(app, execute)
     return app
@@ -145,7 +148,11 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
     )
     def run_job(self: Task[[SealedJob], SealedResult], job: SealedJob) -> SealedResult:
         worker = self.request.hostname or ""
-        result = run(job, worker, settings=app.settings, ledger=app.link.ledger, execute=execute)
+        try:
+            result = run(job, worker, settings=app.settings, ledger=app.link.ledger, execute=execute)
+        finally:
+            if app.prepare is not None:
+                app.prepare()
         return SealedResult(result)
 
 

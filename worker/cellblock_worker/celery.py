@@ -12,5 +12,6 @@ app = create_app(
     execute=execute,
     check=slot.check,
     warm_up=slot.open,
+    prepare=slot.prepare,
     cool_down=slot.close,
 )

@@ -35,7 +35,7 @@ _MODES: Final = {JobMode.MAIN: Mode.MAIN, JobMode.SCRIPT: Mode.SCRIPT}
 
 
 def execute(job: Job, settings: Settings) -> Result:
-    """Run the job's code in a cell. Whatever the code does is a Result.
+    """Run the job's code in a cell. Whatever the code does is a Result. Call `slot.prepare` after it.
 
     Raises CellLost and SandboxUnavailable: faults of ours.
     """
@@ -44,7 +44,7 @@ def execute(job: Job, settings: Settings) -> Result:
     except slot.NoSuchRuntime as error:
         return settle_failure(job, ErrorInfo(kind=ErrorKind.INVALID_JOB, message=str(error)))
     program = Program(code=job.code, mode=_MODES[job.mode])
-    return settle(job, sandbox.run(program, job.inputs, limits_of(job, settings)))
+    return settle(job, sandbox.run(program, job.inputs, limits_of(job, settings), prepare=False))
 
 
 def limits_of(job: Job, settings: Settings) -> Limits:

@@ -28,6 +28,12 @@ def open() -> None:  # noqa: A001 - slot.open() and slot.close() are what it is
         _sandboxes[sandbox.runtime.name] = sandbox
 
 
+def prepare() -> None:
+    """Have a standby made for the next job: after the Result is written, which is what somebody waits for."""
+    for sandbox in _sandboxes.values():
+        sandbox.prepare()
+
+
 def close() -> None:
     """End them."""
     while _sandboxes:

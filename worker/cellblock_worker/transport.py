@@ -12,7 +12,8 @@ only ever meets messages that it can read. The same holds for what it puts back 
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -64,6 +65,15 @@ class QoS(stock.QoS):
     channel: "Channel"
     _remove_from_indices: Callable[..., Any]
 
+    @contextmanager
+    def pipe_or_acquire(self, pipe: Any = None, client: redis.Redis | None = None) -> Iterator[Any]:
+        """Yield a pipeline, without MULTI and EXEC: both of its commands go out in one write anyway."""
+        if pipe is not None:
+            yield pipe
+        else:
+            with self.channel.conn_or_acquire(client) as connected:
+                yield connected.pipeline(transaction=False)
+
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """Put everything back at the end; not when Redis went away, since the jobs go on meanwhile."""
         if self.channel.connection_lost:
@@ -87,9 +97,12 @@ class Channel(stock.Channel):
     from_transport_options = (*stock.Channel.from_transport_options, "on_refused")
     on_refused: Callable[[Refused], None]
     _q_for_pri: Callable[..., str]
+    conn_or_acquire: Callable[..., Any]
+    pool: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._parameters: dict[bool, dict[str, Any]] = {}
+        self._kept: tuple[Any, redis.Redis] | None = None
         super().__init__(*args, **options)
 
     @property
@@ -103,6 +116,14 @@ class Channel(stock.Channel):
         if asynchronous not in self._parameters:
             self._parameters[asynchronous] = super()._connparams(asynchronous)  # type: ignore[misc]
         return dict(self._parameters[asynchronous])
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """Return a client of the pool; kombu makes one for each message, which costs as much as the command."""
+        if asynchronous:
+            return super()._create_client(asynchronous)  # type: ignore[misc]
+        if self._kept is None or self._kept[0] is not self.pool:
+            self._kept = self.pool, super()._create_client()  # type: ignore[misc]
+        return self._kept[1]
 
     def _get_client(self) -> Callable[..., redis.Redis]:
         return partial(Client, door=self._door)

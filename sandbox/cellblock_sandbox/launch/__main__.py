@@ -53,7 +53,7 @@ def confine(plan: Plan, report: Report) -> None:
     report.note("rlimits", True, ", ".join(sorted(plan.rlimits)))
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     report.note("no_new_privs", True)
-    take_landlock(plan, report)
+    take_landlock(plan, report, private)
 
 
 def reset_signals() -> None:
@@ -126,13 +126,15 @@ def limit_resources(ceilings: dict[str, int]) -> None:
         resource.setrlimit(number, (bound, bound))
 
 
-def take_landlock(plan: Plan, report: Report) -> None:
+def take_landlock(plan: Plan, report: Report, private: bool) -> None:
     """Enter the Landlock domain where the kernel has one."""
     version = 0 if "landlock" in plan.without_layers else landlock.abi()
     if version:
+        # Each cell's own domain copies every rule: where a private root hides what is hidden, one does.
+        expanded = [[tree.path] if private else visible(tree) for tree in plan.trees]
         # An import lists the folder before it opens a file, so the names in it cannot be hidden here.
         landlock.confine(
-            readable=[path for tree in plan.trees for path in visible(tree)],
+            readable=[path for paths in expanded for path in paths],
             listable=[tree.path for tree in plan.trees if tree.without],
         )
     detail = f"ABI {version}" if version else "the kernel has none (it needs CONFIG_SECURITY_LANDLOCK)"

@@ -63,6 +63,12 @@ def prctl(option: int, value: int) -> None:
     _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
 
 
+def release_memory() -> None:
+    """Give free memory back where libc can: what a zygote holds, each fork of it pays for."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)
+
+
 def _empty_ruleset() -> int:
     attributes = (ctypes.c_uint64 * 3)(0, 0, _SIGNALS_AND_ABSTRACT_SOCKETS)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib.metadata
 import os
 import sys
@@ -55,6 +56,7 @@ def python_runtime(
     if packages is not None and not packages.is_dir():
         raise SandboxUnavailable(f"runtime {name}: there is no packages folder {packages}")
     folders = [*borrowed.values(), *([packages] if packages else [])]
+    _compile(folders)
     native = [file for folder in (library / "lib-dynload", *folders) for file in folder.rglob("*.so")]
     libraries = needed_files([interpreter, *native])
     config = {
@@ -91,6 +93,13 @@ def _parts(distribution: str) -> set[Path]:
         for top in tops
         if top not in ("..", "__pycache__") and not top.endswith((".dist-info", ".egg-info", ".pth"))
     }
+
+
+def _compile(folders: list[Path]) -> None:
+    """Write the bytecode that is missing, where we may: compiling leaves megabytes of holes in a zygote."""
+    for folder in folders:
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            compileall.compile_dir(folder, quiet=2)
 
 
 def _import_name(part: Path) -> str:

@@ -21,7 +21,7 @@ from importlib.util import spec_from_file_location
 from typing import Any, Final
 
 from . import faults, harness, refusals
-from .lock import Lock
+from .lock import Lock, release_memory
 
 _CONTROL: Final = 3
 _COMMAND_BYTES: Final = 1 << 17
@@ -82,6 +82,7 @@ def warm(config: dict[str, Any]) -> Lock:
         del sys.modules[name]  # the code may have a module of that name; ours is reached by nobody
     sys.argv[:] = ["node.py"]
     gc.collect()
+    release_memory()
     gc.freeze()
     gc.disable()
     return lock

@@ -32,5 +32,12 @@ def worker(
     )
     from cellblock_worker.app import start_worker  # Celery: half of the time that the other commands take
 
-    hooks = {"execute": execute, "check": slot.check, "warm_up": slot.open, "cool_down": slot.close}
-    raise typer.Exit(start_worker(settings, **hooks))
+    exit_code = start_worker(
+        settings,
+        execute=execute,
+        check=slot.check,
+        warm_up=slot.open,
+        prepare=slot.prepare,
+        cool_down=slot.close,
+    )
+    raise typer.Exit(exit_code)

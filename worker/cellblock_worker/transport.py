@@ -118,7 +118,7 @@ class Channel(stock.Channel):
         return dict(self._parameters[asynchronous])
 
     def _create_client(self, asynchronous: bool = False) -> Any:
-        """Return a client of the pool; kombu makes one for each message, which costs as much as the command."""
+        """Return a client of the pool; kombu makes one for each message, for as much as the command costs."""
         if asynchronous:
             return super()._create_client(asynchronous)  # type: ignore[misc]
         if self._kept is None or self._kept[0] is not self.pool:

@@ -145,11 +145,14 @@ class Sandbox:
                 self._prepare()
         return judge(ending, limits)
 
-    def prepare(self) -> None:
-        """Ask for the next standby, if there is none. Never fails: the next `run` sees to what is missing."""
+    def prepare(self, after_ms: int = 0) -> None:
+        """Ask for the next standby, if there is none, to be made in `after_ms` or when it is wanted.
+
+        Never fails: the next `run` sees to what is missing.
+        """
         if self._owner == os.getpid():
             with self._turn:
-                self._prepare()
+                self._prepare(after_ms)
 
     def _check_open(self) -> None:
         if self._owner != os.getpid():
@@ -177,7 +180,7 @@ class Sandbox:
             cell.close()
             raise
 
-    def _prepare(self) -> None:
+    def _prepare(self, after_ms: int = 0) -> None:
         """Ask for the next standby, of a fresh zygote where the time has come and one is there."""
         zygote = self._zygote
         if zygote is None or self._standby is not None:
@@ -190,7 +193,7 @@ class Sandbox:
             with suppress(SandboxUnavailable, OSError):  # then the old one has to do, until another try
                 self._replace()
         with suppress(CellLost, OSError):  # the next job finds out, and has it replaced
-            self._standby = (self._zygote or zygote).fork()
+            self._standby = (self._zygote or zygote).fork(after_ms)
 
     def _replace(self) -> None:
         """Put a fresh zygote in the place of ours, if there is one; raises SandboxUnavailable."""

@@ -46,6 +46,8 @@ def wait_ready(cell: Cell, zygote: Zygote) -> Baseline:
     poll.register(zygote.control, select.POLLIN)
     poll.register(cell.channel, select.POLLIN)
     deadline = time.monotonic() + _READY_S
+    if cell.pidfd < 0:
+        zygote.hurry()
     cpu_ns: int | None = None
     while cpu_ns is None or cell.pidfd < 0:
         ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)

@@ -59,19 +59,29 @@ class Zygote:
         """Its process, by our own pid namespace."""
         return self._process.pid
 
-    def fork(self) -> Cell:
-        """Ask for a cell; it comes while we do something else. Raises CellLost when the zygote is dead."""
+    def fork(self, after_ms: int = 0) -> Cell:
+        """Ask for a cell, which comes while we do something else, not before `after_ms` unless we hurry.
+
+        Raises CellLost when the zygote is dead.
+        """
         self.forks += 1
         cell = Cell(self.forks)
         self._cells[cell.seq] = cell
         try:
-            socket.send_fds(self.control, [str(cell.seq).encode()], cell.inner_descriptors())
+            socket.send_fds(self.control, [f"{cell.seq} {after_ms}".encode()], cell.inner_descriptors())
         except OSError as error:
             self._cells.pop(cell.seq).close()
             raise CellLost("the zygote died") from error
         finally:
             cell.let_go_of_inner()
         return cell
+
+    def hurry(self) -> None:
+        """Have a cell that was asked for made now; raises CellLost when the zygote is dead."""
+        try:
+            self.control.send(b"now")
+        except OSError as error:
+            raise CellLost("the zygote died") from error
 
     def hear(self) -> None:
         """Take one message that is there; raises CellLost when the zygote is dead."""

@@ -16,6 +16,7 @@ import site
 import socket
 import sys
 import threading
+import time
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any, Final
@@ -96,23 +97,38 @@ class Zygote:
         self._lock = lock
         self._pid = os.getpid()
         self._cells: dict[int, tuple[int, int]] = {}  # pidfd -> (seq, pid)
+        self._later: tuple[float, int, list[int]] | None = None  # when, seq, descriptors
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
     def serve(self) -> None:
         """Until the owner is gone."""
         while True:
-            for descriptor, _ in self._poll.poll():
+            patience = None if self._later is None else max(0.0, self._later[0] - time.monotonic()) * 1000
+            events = self._poll.poll(patience)
+            for descriptor, _ in events:
                 if descriptor == _CONTROL:
                     self._command()
                 else:
                     self._reap(descriptor)
+            if not events:
+                self._fork_now()
 
     def _command(self) -> None:
         message, descriptors, _, _ = socket.recv_fds(self._control, _COMMAND_BYTES, 3)
         if not message:
             os._exit(0)
-        seq = int(message)
+        self._fork_now()
+        if message != b"now":
+            seq, delay_ms = map(int, message.split())
+            self._later = (time.monotonic() + delay_ms / 1000, seq, descriptors)
+            if delay_ms == 0:
+                self._fork_now()
+
+    def _fork_now(self) -> None:
+        if self._later is None:
+            return
+        (_, seq, descriptors), self._later = self._later, None
         pid = os.fork()
         if pid == 0:
             self._become_cell(*descriptors)

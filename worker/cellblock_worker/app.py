@@ -8,6 +8,7 @@
 
 # ruff: noqa: ANN401 - what Celery and kombu pass is not typed
 
+import ctypes
 import gc
 import logging
 from collections.abc import Callable
@@ -93,10 +94,17 @@ class Worker(StockWorker):
         except Exception as error:
             _log.critical("the worker does not start: %s", error)
             raise SystemExit(DOES_NOT_START) from None
-        # What the pool processes share with us stays shared: a collection in one would write to all of it.
-        gc.collect()
-        gc.freeze()
+        _share_memory()
         super().start()
+
+
+def _share_memory() -> None:
+    """Keep what the pool processes will share with us small, and shared: a collection would write to it."""
+    gc.collect()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+    gc.freeze()
 
 
 def create_app(

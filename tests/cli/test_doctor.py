@@ -1,0 +1,41 @@
+"""`cellblock doctor`: layers, versions, limits, Redis, and what to fix."""
+
+import json
+
+from cellblock_worker.embedded import EmbeddedServer
+
+from tests.cli.test_run import cellblock_on_bare_host
+from tests.support.stack import cellblock
+
+
+def test_a_host_that_can_run_a_worker_exits_0_and_names_every_layer() -> None:
+    with EmbeddedServer() as server:
+        done = cellblock("doctor", "--redis", server.url)
+    assert done.returncode == 0, done.stdout
+    layers = ("seccomp", "landlock", "no_new_privs", "rlimits", "private root")
+    assert [word for word in (*layers, "kernel", "celery", "memory_mb") if word not in done.stdout] == []
+    assert "A worker can run here." in done.stdout
+
+
+def test_json_has_the_same_for_programs() -> None:
+    with EmbeddedServer() as server:
+        done = cellblock("doctor", "--json", "--redis", server.url)
+    findings = json.loads(done.stdout)
+    layers = {layer["name"]: layer["on"] for layer in findings["layers"]}
+    assert layers["seccomp"]
+    assert layers["no_new_privs"]
+    assert findings["sandbox"] == "succeeded"
+    assert findings["fix"] == []
+    assert findings["redis"].startswith("answers")
+
+
+def test_no_redis_exits_3_and_says_what_to_do() -> None:
+    done = cellblock("doctor", "--redis", "redis://127.0.0.1:1/0")
+    assert done.returncode == 3
+    assert "CELLBLOCK_REDIS_URL" in done.stdout
+
+
+def test_a_host_without_the_required_layers_exits_3_and_says_which() -> None:
+    done = cellblock_on_bare_host("doctor", "--json")
+    assert done.returncode == 3
+    assert any("Landlock" in line for line in json.loads(done.stdout)["fix"])

@@ -1,4 +1,4 @@
-"""`cellblock bench`: the object that programs read, and the table for people; its figures are not judged here."""
+"""`cellblock bench`: the object for programs and the table for people; its figures are not judged here."""
 
 import json
 

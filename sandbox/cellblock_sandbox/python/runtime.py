@@ -52,18 +52,13 @@ def python_runtime(
     """
     interpreter = Path(os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
     library = Path(os.__file__).parent
-    borrowed = {part.name: part for one in distributions for part in _parts(one)}
     if packages is not None and not packages.is_dir():
         raise SandboxUnavailable(f"runtime {name}: there is no packages folder {packages}")
-    folders = [*borrowed.values(), *([packages] if packages else [])]
+    borrowed = sorted({part for one in distributions for part in _parts(one)})
+    folders = [*borrowed, *([packages] if packages else [])]
     _compile(folders)
     native = [file for folder in (library / "lib-dynload", *folders) for file in folder.rglob("*.so")]
     libraries = needed_files([interpreter, *native])
-    config = {
-        "path": [str(packages)] if packages else [],
-        "borrowed": {module: str(part) for part in borrowed.values() if (module := _import_name(part))},
-        "preload": list(preload),
-    }
     return Runtime(
         name=name,
         language="python3",
@@ -78,7 +73,11 @@ def python_runtime(
             *(Tree(path=str(file)) for file in (interpreter, *libraries, _INSIDE, *folders)),
         ),
         policy=Policy(threads=True, executable_memory=False),
-        config=config,
+        config={
+            "path": [str(packages)] if packages else [],
+            "borrowed": {_import_name(part): str(part) for part in borrowed if _import_name(part)},
+            "preload": list(preload),
+        },
     )
 
 

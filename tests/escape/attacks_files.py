@@ -21,9 +21,9 @@ def attack():
         name="list folders of the host",
         code="""
 def attack():
-    for path in ("/etc", "/tmp", "/home", "/proc", "/dev", "/sys", w["folder"]):
+    for path in (*w["folders"][:6], w["folder"]):
         tried(path, os.listdir, path)
-    of_host = {"boot", "dev", "etc", "home", "proc", "tmp", "var"}  # a root of our own has none of them
+    of_host = {path.strip("/") for path in w["folders"]}  # a root of our own has none of them
     tried("/", lambda: of_host & set(os.listdir("/")) or os.listdir("/nowhere"))
     tried("chdir", os.chdir, w["folder"])
     tried("chroot", os.chroot, w["folder"])

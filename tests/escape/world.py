@@ -9,6 +9,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from cellblock_sandbox import python_runtime
+
 SECRET = "what no cell may learn"
 
 # Calls that attacks make by number; a machine's numbers are known outside only.
@@ -47,6 +49,7 @@ class World:
         return {
             "secret_file": str(self.file),
             "folder": str(self.folder),
+            "folders": _folders_of_the_host(),
             "tcp_port": self._tcp.getsockname()[1],
             "stream_path": self._path("stream"),
             "datagram_path": self._path("datagram"),
@@ -100,6 +103,13 @@ class World:
         for one in sockets.values():
             one.setblocking(False)
         return sockets
+
+
+def _folders_of_the_host() -> list[str]:
+    """Folders that a root of our own has no reason to have: none of them leads to the runtime's files."""
+    used = {Path(tree.path).parts[1] for tree in python_runtime().trees}
+    names = ("etc", "tmp", "home", "proc", "dev", "sys", "boot", "var", "media", "srv")
+    return [f"/{name}" for name in names if name not in used]
 
 
 def numbers() -> dict[str, int]:

@@ -19,6 +19,7 @@ from .async_map import Flow, JobSource, each_job
 from .core import Call, Cancellation, Core
 from .job import JobLike, read_job
 from .keys import DEFAULT_QUEUE, DEFAULT_TENANT, JobName
+from .lots import check_per_message, lots
 from .post import Post
 from .result import Result
 from .slot import Slot, parse_result
@@ -26,6 +27,7 @@ from .slot import Slot, parse_result
 T = TypeVar("T")
 
 _POSTS_UNDERWAY = 256
+_LOTS_UNDERWAY = 4
 
 
 class AsyncClient:
@@ -93,28 +95,26 @@ class AsyncClient:
         """
         return self._handle(await self._call(partial(self._core.submit, read_job(job))))
 
-    async def submit_many(self, jobs: Iterable[JobLike]) -> list[AsyncHandle]:
+    async def submit_many(self, jobs: Iterable[JobLike], per_message: int = 1) -> list[AsyncHandle]:
         """Put many jobs on the queue, in few round trips; the handles are in the order of the jobs.
 
-        Raises InvalidJob before anything is sent. After any other error (JobConflict is raised when all are
-        sent) some jobs are on the queue; submitting all of them again queues none twice.
+        `per_message`: how many jobs go in one message, at most 100. One worker process runs those of a
+        message one after the other, each in a cell of its own and with a Result of its own that comes as soon
+        as it is there: cheaper by job, and right where jobs are short and many. Large jobs go in messages of
+        fewer.
+
+        Raises InvalidJob before anything is sent. After any other error some jobs are on the queue;
+        submitting all of them again queues none twice. JobConflict is raised when all are sent; with several
+        jobs per message it is not, and the `result()` of that job's handle raises it.
         """
+        check_per_message(per_message)
         valid = [job async for job in each_job(jobs)]
-        posts: list[Post[Slot]] = []
-        underway: deque[Post[Slot]] = deque()
-        try:
-            for job in valid:
-                if len(underway) == _POSTS_UNDERWAY:
-                    await underway.popleft().answered()
-                underway.append(self._link.post(partial(self._core.submit, job)))
-                posts.append(underway[-1])
-            for post in underway:
-                await post.answered()
-        finally:
-            for post in posts[-_POSTS_UNDERWAY:]:
-                if not post.done:
-                    self._link.drop(post)
-        return [self._handle(post.get()) for post in posts]
+        if per_message > 1:
+            cut = (partial(self._core.submit_lot, lot) for lot in lots(valid, per_message))
+            found = await self._post_all(cut, _LOTS_UNDERWAY)
+            return [self._handle(slot) for slots in found for slot in slots]
+        makes = (partial(self._core.submit, job) for job in valid)
+        return [self._handle(slot) for slot in await self._post_all(makes, _POSTS_UNDERWAY)]
 
     async def run(self, job: JobLike, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - as in Client
         """Submit a job and await its Result; see `submit` and `AsyncHandle.result`."""
@@ -161,6 +161,24 @@ class AsyncClient:
         """
         name = JobName(tenant, job_id)
         return self._handle(await self._call(partial(self._core.watch, name, {})))
+
+    async def _post_all(self, makes: Iterable[Callable[[], Call[T]]], most: int) -> list[T]:
+        """Make calls, at most so many at a time, and return the answers. Raises what one meant instead."""
+        posts: list[Post[T]] = []
+        underway: deque[Post[T]] = deque()
+        try:
+            for make in makes:
+                if len(underway) == most:
+                    await underway.popleft().answered()
+                underway.append(self._link.post(make))
+                posts.append(underway[-1])
+            for post in underway:
+                await post.answered()
+        finally:
+            for post in posts[-most:]:
+                if not post.done:
+                    self._link.drop(post)
+        return [post.get() for post in posts]
 
     def _handle(self, slot: Slot) -> AsyncHandle:
         return AsyncHandle(slot, self._link.loop, self._cancel)

@@ -6,7 +6,7 @@ client.get(id) -> Result | None                client.attach(id) -> Handle
 """
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -19,6 +19,7 @@ from .handle import Handle
 from .job import JobLike, read_job
 from .keys import DEFAULT_QUEUE, DEFAULT_TENANT, JobName
 from .link import Link
+from .lots import Written, check_per_message, lots
 from .result import Result
 from .slot import Slot, parse_result
 
@@ -80,13 +81,21 @@ class Client:
         """
         return self._handle(self._call(self._core.submit(read_job(job))))
 
-    def submit_many(self, jobs: Iterable[JobLike]) -> list[Handle]:
+    def submit_many(self, jobs: Iterable[JobLike], per_message: int = 1) -> list[Handle]:
         """Put many jobs on the queue, in few round trips; the handles are in the order of the jobs.
 
-        Raises InvalidJob before anything is sent. After any other error (JobConflict is raised when all are
-        sent) some jobs are on the queue; submitting all of them again queues none twice.
+        `per_message`: how many jobs go in one message, at most 100. One worker process runs those of a
+        message one after the other, each in a cell of its own and with a Result of its own that comes as soon
+        as it is there: cheaper by job, and right where jobs are short and many. Large jobs go in messages of
+        fewer.
+
+        Raises InvalidJob before anything is sent. After any other error some jobs are on the queue;
+        submitting all of them again queues none twice. JobConflict is raised when all are sent; with several
+        jobs per message it is not, and the `result()` of that job's handle raises it.
         """
         valid = [read_job(job) for job in jobs]
+        if check_per_message(per_message) > 1:
+            return self._submit_lots(lots(valid, per_message))
         calls: list[Call[Slot]] = []
         self._link.exchange(_note(calls, map(self._core.submit, valid)))
         return [self._handle(call.get()) for call in calls]
@@ -96,21 +105,27 @@ class Client:
         return self.submit(job).result(timeout)
 
     def map(
-        self, jobs: Iterable[JobLike], timeout: float | None = None, *, in_flight: int = 1000
+        self,
+        jobs: Iterable[JobLike],
+        timeout: float | None = None,
+        *,
+        in_flight: int = 1000,
+        per_message: int = 1,
     ) -> Iterator[Result]:
         """Submit jobs and yield their Results as they finish, in the order of finishing.
 
         `jobs` may be endless: at most `in_flight` of them are on their way. `timeout`: seconds to wait for
-        the next Result. Raises what `submit_many` and `Handle.result` raise; jobs on their way then go on.
+        the next Result. `per_message`: as in `submit_many`. Raises what `submit_many` and `Handle.result`
+        raise; jobs on their way then go on.
         """
         if in_flight < 1:
             raise ValueError("in_flight must be at least 1")
         finished: SimpleQueue[Handle] = SimpleQueue()
         source, more, underway = iter(jobs), True, 0
-        chunk = min(_TAKEN_AT_ONCE, in_flight)
+        chunk = min(max(_TAKEN_AT_ONCE, check_per_message(per_message)), in_flight)
         while more or underway:
             if more and underway <= in_flight - chunk:
-                handles = self.submit_many(islice(source, chunk))
+                handles = self.submit_many(islice(source, chunk), per_message)
                 more = bool(handles)
                 underway += len(handles)
                 for handle in handles:
@@ -133,6 +148,11 @@ class Client:
     def attach(self, job_id: str, tenant: str = DEFAULT_TENANT) -> Handle:
         """Return a handle of a job that was submitted earlier, by whomever. Raises JobUnknown."""
         return self._handle(self._call(self._core.watch(JobName(tenant, job_id), {})))
+
+    def _submit_lots(self, cut: Iterable[Sequence[Written]]) -> list[Handle]:
+        calls: list[Call[list[Slot]]] = []
+        self._link.exchange(_note(calls, map(self._core.submit_lot, cut)))
+        return [self._handle(slot) for call in calls for slot in call.get()]
 
     def _handle(self, slot: Slot) -> Handle:
         return Handle(slot, self._cancel)

@@ -18,11 +18,12 @@ from redis.exceptions import NoScriptError, ResponseError
 from .errors import CellblockError, JobConflict, JobUnknown, Refused
 from .job import Job
 from .keys import JobName, record_key, reply_channel, result_key
-from .scripts import CANCEL, SUBMIT, WATCH, Script
+from .lots import Written
+from .scripts import CANCEL, SUBMIT, SUBMIT_MANY, WATCH, Script
 from .settle import settle_cancelled
 from .slot import Slot
 from .uuid7 import uuid7
-from .wire import task_message
+from .wire import batch_message, batch_part, task_message
 
 T = TypeVar("T")
 Command = tuple[str | int, ...]
@@ -104,6 +105,15 @@ class Core:
         args = (digest, self.channel, self._ttl_s, message)
         return Call.of(SUBMIT, keys, args, partial(self._register, name, job.labels))
 
+    def submit_lot(self, lot: Sequence[Written]) -> Call[list[Slot]]:
+        """Return the call that puts jobs on the queue in one message; see `lots`."""
+        keys = [key for each in lot for key in (record_key(each.job.name), result_key(each.job.name))]
+        parts = [part for each in lot for part in (each.digest, batch_part(each.text))]
+        head, tail = batch_message([each.job for each in lot], self._queue)
+        args: Command = (self.channel, self._ttl_s, head, tail, *parts)
+        named = [(each.job.name, each.job.labels) for each in lot]
+        return Call.of(SUBMIT_MANY, (*keys, self._queue), args, partial(self._register_lot, named))
+
     def watch(self, name: JobName, labels: Mapping[str, str]) -> Call[Slot]:
         """Return the call that has the job's Result sent to this client, too."""
         keys = (record_key(name), result_key(name))
@@ -115,7 +125,9 @@ class Core:
         return Call.of(WATCH, keys, ("",), partial(_read_look, name))
 
     def cancel(self, slot: Slot) -> Call[Cancellation]:
-        """Return the call that cancels a job which has not started."""
+        """Return the call that cancels a job which has not started. Raises why the slot has failed."""
+        if slot.failure is not None:  # in a conflict, the name is that of somebody else's job
+            raise slot.failure.with_traceback(None)
         name = slot.name
         keys = (record_key(name), result_key(name))
         args = (str(name), settle_cancelled(name, slot.labels).to_json(), self._ttl_s)
@@ -162,6 +174,19 @@ class Core:
             slot.settle(words[1])
             return slot
         return self._outstanding.setdefault(key, Slot(name, labels))
+
+    def _register_lot(
+        self, named: Sequence[tuple[JobName, Mapping[str, str]]], answers: Sequence[Words]
+    ) -> list[Slot]:
+        slots = []
+        for (name, labels), words in zip(named, answers, strict=True):
+            try:
+                slot = self._register(name, labels, words)
+            except JobConflict as conflict:  # concerns this job alone
+                slot = Slot(name, labels)
+                slot.fail(conflict)
+            slots.append(slot)
+        return slots
 
 
 def _read_look(name: JobName, words: Words) -> bytes | None:

@@ -2,7 +2,8 @@
 
     KEYS[1] the record   KEYS[2] the Result   KEYS[3] the queue (submit only)
 
-Every script answers with an array whose first element is a word that says what was found or done.
+Every script answers with an array whose first element is a word that says what was found or done;
+SUBMIT_MANY, which takes any number of jobs, with an array of those.
 """
 
 import hashlib
@@ -13,10 +14,10 @@ UNFINISHED_TTL_S = 7 * 24 * 3600
 
 # Adds a client's channel to those that hear of the Result. Names are plain, so a plain find will do.
 _ADD_REPLY = """
-local function add_reply(channel)
-  local reply = redis.call('HGET', KEYS[1], 'reply') or ''
+local function add_reply(record, channel)
+  local reply = redis.call('HGET', record, 'reply') or ''
   if channel ~= '' and not string.find(' ' .. reply .. ' ', ' ' .. channel .. ' ', 1, true) then
-    redis.call('HSET', KEYS[1], 'reply', reply == '' and channel or reply .. ' ' .. channel)
+    redis.call('HSET', record, 'reply', reply == '' and channel or reply .. ' ' .. channel)
   end
 end
 """
@@ -24,6 +25,28 @@ end
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+# Makes the record of a job that is to be queued, or finds out why it need not or must not be.
+_ENTER = f"""
+local function enter(record, result_key, digest, channel, ttl)
+  local known = redis.call('HGET', record, 'digest')
+  if known and known ~= digest then
+    return {{'conflict'}}
+  end
+  local result = redis.call('GET', result_key)
+  if result then
+    return {{'done', result}}
+  end
+  if known then
+    add_reply(record, channel)
+    return {{'known'}}
+  end
+  redis.call('HSET', record, 'digest', digest, 'submitted_ms', string.format('%.0f', now), 'state', 'queued',
+    'attempts', 0, 'reply', channel, 'ttl_s', ttl)
+  redis.call('EXPIRE', record, {UNFINISHED_TTL_S})
+  return {{'queued'}}
+end
 """
 
 # Writes the Result where there is none, and tells who waits: the name first, so that a client need not
@@ -61,24 +84,36 @@ class Script:
 SUBMIT = Script(
     _ADD_REPLY
     + _NOW
-    + f"""
-local known = redis.call('HGET', KEYS[1], 'digest')
-if known and known ~= ARGV[1] then
-  return {{'conflict'}}
+    + _ENTER
+    + """
+local answer = enter(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
+if answer[1] == 'queued' then
+  redis.call('LPUSH', KEYS[3], ARGV[4])
 end
-local result = redis.call('GET', KEYS[2])
-if result then
-  return {{'done', result}}
+return answer
+"""
+)
+
+# KEYS: the record and the Result of each job, the queue
+# ARGV: reply channel, ttl_s, head and tail of the message, then of each job its digest and its part of the
+# message. A job that need not be queued is left out of the message.
+SUBMIT_MANY = Script(
+    _ADD_REPLY
+    + _NOW
+    + _ENTER
+    + """
+local answers, parts = {}, {}
+for job = 1, (#KEYS - 1) / 2 do
+  local at = 2 * job
+  answers[job] = enter(KEYS[at - 1], KEYS[at], ARGV[at + 3], ARGV[1], ARGV[2])
+  if answers[job][1] == 'queued' then
+    parts[#parts + 1] = ARGV[at + 4]
+  end
 end
-if known then
-  add_reply(ARGV[2])
-  return {{'known'}}
+if #parts > 0 then
+  redis.call('LPUSH', KEYS[#KEYS], ARGV[3] .. table.concat(parts, ',') .. ARGV[4])
 end
-redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'submitted_ms', string.format('%.0f', now), 'state', 'queued',
-  'attempts', 0, 'reply', ARGV[2], 'ttl_s', ARGV[3])
-redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
-redis.call('LPUSH', KEYS[3], ARGV[4])
-return {{'queued'}}
+return answers
 """
 )
 
@@ -93,7 +128,7 @@ end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return {'unknown'}
 end
-add_reply(ARGV[1])
+add_reply(KEYS[1], ARGV[1])
 return {'waiting'}
 """
 )
@@ -151,4 +186,4 @@ return {'stands', redis.call('GET', KEYS[2])}
 """
 )
 
-ALL = (SUBMIT, WATCH, CANCEL, BEGIN, FINISH)
+ALL = (SUBMIT, SUBMIT_MANY, WATCH, CANCEL, BEGIN, FINISH)

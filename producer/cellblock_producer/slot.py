@@ -35,6 +35,11 @@ class Slot:
         """Whether there is something to read."""
         return self._payload is not None or self._failure is not None
 
+    @property
+    def failure(self) -> CellblockError | None:
+        """The reason why no Result will come, if there is one."""
+        return self._failure
+
     def settle(self, payload: bytes) -> None:
         """Take the Result, as JSON."""
         self._payload = payload

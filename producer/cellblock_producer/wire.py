@@ -3,6 +3,10 @@
     {"body": "[[job], {}, {…}]", "content-type": "application/json", "headers": {task, id, …},
      "properties": {correlation_id, delivery_info, …}}
 
+A batch has a list of jobs where otherwise the job is, "[[[job, job, …]], {}, {…}]", and a task id of its
+own; a list with one job is a batch, too. A member without an id is named by the task's id and its place,
+`{id}.{n}` from 0 on, since a name is what a Result is found by.
+
 Without `body_encoding` kombu takes the body as it is, so that the job is not wrapped in base64.
 """
 
@@ -10,12 +14,16 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from functools import lru_cache
 
 from .job import Job
+from .uuid7 import uuid7
 
 TASK_NAME = "cellblock.run"
-"""The one task, for all jobs; its one argument is the job as a JSON object."""
+"""The one task, for all jobs; its one argument is the job as a JSON object, or a list of such objects."""
+MAX_BATCH = 100
+"""Jobs that one message may hold."""
 
 _HOST = socket.gethostname()
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -37,6 +45,33 @@ def task_message(job: Job, queue: str, text: str | None = None) -> str:
         "shown": describe(job),
         "tag": secrets.token_hex(16),
     }
+
+
+def describe_batch(jobs: Sequence[Job]) -> str:
+    """Return what may be shown of a batch: how many jobs, and which is the first."""
+    first = jobs[0]
+    return f"jobs={len(jobs)} first={first.id} language={first.language.value} tenant={first.tenant}"
+
+
+def batch_message(jobs: Sequence[Job], queue: str) -> tuple[str, str]:
+    """Return what comes before and after the jobs in a message that puts all of them on `queue`.
+
+    Between the two come the `batch_part` of each job, separated by commas: of all of them or, since the
+    ledger leaves out those that it knows, of some. Then the description tells how many were sent.
+    """
+    message = _envelope(queue, os.getpid()) % {
+        "body": _encode(f"[[[{_BODY}]],{{}},{_EMBED}]"),
+        "id": uuid7(),
+        "shown": describe_batch(jobs),
+        "tag": secrets.token_hex(16),
+    }
+    head, _, tail = message.partition(_BODY)
+    return head, tail
+
+
+def batch_part(text: str) -> str:
+    """Return a job, given as JSON, as it stands in the message of a batch: quoted once more."""
+    return _encode(text)[1:-1]
 
 
 @lru_cache(maxsize=64)

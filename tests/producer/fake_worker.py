@@ -23,9 +23,10 @@ from tests.support.valkey import ValkeyServer
 _STOP = b"stop"
 
 
-def job_in(message: bytes) -> Job:
-    """Read the job out of a message, by hand."""
-    return read_job(json.loads(json.loads(message)["body"])[0][0])
+def jobs_in(message: bytes) -> list[Job]:
+    """Read the jobs out of a message, by hand: one, or those of a batch."""
+    said = json.loads(json.loads(message)["body"])[0][0]
+    return [read_job(each) for each in (said if isinstance(said, list) else [said])]
 
 
 def answer(job: Job, attempts: int = 1) -> Result:
@@ -39,7 +40,8 @@ def answer(job: Job, attempts: int = 1) -> Result:
 def take(redis: "Redis", queue: str = DEFAULT_QUEUE) -> Job:
     """Take the next job off the queue, which must have one."""
     message: Any = redis.rpop(queue)
-    return job_in(message)
+    [job] = jobs_in(message)
+    return job
 
 
 class FakeWorker:
@@ -70,8 +72,11 @@ class FakeWorker:
                 popped: Any = redis.brpop([self._queue])
                 if popped[1] == _STOP:
                     return
-                job = job_in(popped[1])
-                begun = ledger.begin(job.name, job.digest())
-                if begun.result is None:
-                    self.ran.append(str(job.name))
-                    ledger.finish(job.name, answer(job, begun.attempts))
+                for job in jobs_in(popped[1]):
+                    self._run(job, ledger)
+
+    def _run(self, job: Job, ledger: Ledger) -> None:
+        begun = ledger.begin(job.name, job.digest())
+        if begun.result is None:
+            self.ran.append(str(job.name))
+            ledger.finish(job.name, answer(job, begun.attempts))

@@ -7,7 +7,7 @@ import pytest
 from cellblock_producer import Client, JobConflict
 from cellblock_producer.contract import ErrorInfo, ErrorKind, Job, Result, settle_failure, settle_success
 from cellblock_producer.keys import JobName, record_key, result_key
-from cellblock_producer.ledger import Ledger
+from cellblock_producer.ledger import Begun, Ledger
 from cellblock_producer.scripts import UNFINISHED_TTL_S
 from redis import Redis
 
@@ -128,3 +128,22 @@ def test_every_client_that_waits_is_told(server: ValkeyServer, client: Client, l
         handles = [client.submit(job()), second.submit(job()), third.attach("one", "acme")]
         result = ledger.finish(NAME, answer(job()))
         assert [handle.result(60) for handle in handles] == [result] * 3
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_handing_over_finishes_one_and_begins_the_next(ledger: Ledger, redis: Redis, flushed: bool) -> None:
+    ledger.begin(NAME, job().digest())
+    if flushed:
+        redis.script_flush()
+    following = JobName("acme", "two")
+    stands, begun = ledger.hand_over(answer(job()), following, "digest")
+    assert stands == answer(job())
+    assert isinstance(begun, Begun)
+    assert (begun.result, begun.attempts) == (None, 1)
+    late = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
+    stands, conflict = ledger.hand_over(late, following, "another digest")
+    assert stands == answer(job())
+    assert isinstance(conflict, JobConflict)
+    _, done = ledger.hand_over(answer(job()), NAME, job().digest())
+    assert isinstance(done, Begun)
+    assert done.result == answer(job())

@@ -6,8 +6,16 @@ from typing import Any
 import pytest
 from cellblock_producer.contract import Job
 from cellblock_producer.keys import JobName
-from cellblock_producer.wire import TASK_NAME, describe, task_message
-from cellblock_worker.envelope import Admitted, Refused, admit, job_name, safe_repr
+from cellblock_producer.wire import (
+    TASK_NAME,
+    batch_message,
+    batch_part,
+    describe,
+    describe_batch,
+    task_message,
+)
+from cellblock_worker.envelope import Admitted, Refused, admit, safe_batch_repr, safe_repr
+from cellblock_worker.sealed import Sealed, job_name
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,10 +51,14 @@ def check(verdict: Admitted | Refused) -> None:
     headers = verdict.envelope["headers"]
     assert headers["task"] == TASK_NAME
     assert headers["timelimit"] == [None, None]
-    [job], kwargs, embed = json.loads(verdict.envelope["body"])
-    name = job_name(job, headers["id"])
-    assert name is not None
-    assert headers["argsrepr"] == safe_repr(job, name)
+    [what], kwargs, embed = json.loads(verdict.envelope["body"])
+    sealed = Sealed(headers["id"], verdict.envelope["body"].encode())
+    jobs = sealed.jobs()  # each has a name
+    assert headers["jobs"] == len(jobs) >= 1
+    if isinstance(what, list):
+        assert headers["argsrepr"] == safe_batch_repr(what, jobs[0].name)
+    else:
+        assert headers["argsrepr"] == safe_repr(what, jobs[0].name)
     assert (kwargs, type(embed)) == ({}, dict)
 
 
@@ -81,6 +93,28 @@ def test_any_body(value: object) -> None:
 @given(st.dictionaries(st.sampled_from(["id", "tenant", "language", "code", "v"]), values))
 def test_any_job(job: dict[str, Any]) -> None:
     check(admit(json.dumps(envelope(job)).encode(), "cellblock"))
+
+
+@given(st.lists(values | st.fixed_dictionaries({}, optional={"id": values, "tenant": values}), max_size=5))
+def test_any_batch(members: list[object]) -> None:
+    check(admit(json.dumps(envelope(members)).encode(), "cellblock"))
+
+
+def test_a_refused_batch_tells_whose_it_was() -> None:
+    message = envelope([JOB, JOB | {"id": "other"}, 5], content_type="text/plain")
+    message["headers"]["id"] = "several"
+    verdict = admit(json.dumps(message).encode(), "cellblock")
+    assert isinstance(verdict, Refused)
+    assert [name.id for name in verdict.names] == ["the-id", "other", "several.2"]
+
+
+def test_describes_a_batch_as_the_client_does() -> None:
+    jobs = [Job.model_validate(JOB | {"tenant": "acme", "id": f"n{number}"}) for number in range(3)]
+    head, tail = batch_message(jobs, "cellblock")
+    message = head + ",".join(batch_part(job.to_json()) for job in jobs) + tail
+    verdict = admit(message.encode(), "cellblock")
+    assert isinstance(verdict, Admitted)
+    assert verdict.envelope["headers"]["argsrepr"] == describe_batch(jobs)
 
 
 def test_admitting_what_was_admitted_changes_nothing_but_the_tag() -> None:

@@ -114,3 +114,20 @@ def test_inspect_and_revoke(app: Celery, client: redis.Redis, events: Events, wo
     assert error is not None
     assert error.kind == "cancelled"
     assert SECRET not in json.dumps(told + events.seen) + worker.log
+
+
+def test_batch(client: redis.Redis, events: Events, worker: WorkerProcess) -> None:
+    members = [job_fields("echo"), job_fields("raise"), {SECRET: SECRET}, SECRET, job_fields("die")]
+    headers = {"task": "cellblock.run", "id": "several", "argsrepr": SECRET}
+    client.lpush("cellblock", json.dumps(envelope(members, headers=headers)))
+    seen = wait_for(lambda: events.of("several") if "task-succeeded" in events.of("several") else None)
+    assert seen["task-received"]["args"] == "jobs=5 first=several.0 language=python3 tenant=default"
+    assert seen["task-succeeded"]["result"] == "<Results jobs=5>"
+    kinds = [result_of(client, f"several.{place}").error for place in range(1, 5)]
+    assert [error and error.kind for error in kinds] == [
+        "internal",
+        "invalid_job",
+        "invalid_job",
+        "worker_lost",
+    ]
+    assert SECRET not in json.dumps(events.seen) + worker.log

@@ -1,7 +1,7 @@
 """The Celery application: every setting of Celery that we rely on, and why, is here.
 
     main process   transport (the door) -> Request -> pool
-    pool process   warm_up, then for each job: task `cellblock.run` -> execute -> ledger
+    pool process   warm_up, then for each message: task `cellblock.run` -> execute -> ledger
 
 `celery.py` makes it for the `celery` command, `start_worker` for programs.
 """
@@ -22,22 +22,26 @@ from celery.utils.nodenames import host_format
 from cellblock_producer.wire import TASK_NAME
 
 from . import transport
+from .batch import run_batch
 from .ledger_link import CONNECT_TIMEOUT_S, LedgerLink
 from .logs import Logging
 from .request import Request
-from .sealed import SealedJob, SealedResult
+from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .settings import Settings
-from .task import Execute, InternalFaultError, run
+from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
 
 # The sandbox keeps a job's time; Celery's limit is the last resort, for a pool process that hangs. Between
 # the two lies what a pool process waits for Redis.
 LAST_RESORT_S = 60.0
+# What a job of a batch may take beside its wall-clock time.
+MEMBER_MARGIN_S = 1.0
 # A message that is being worked on comes back after this: never while its pool process may still be at it.
 REDELIVERY_MARGIN_S = 60.0
 DOES_NOT_START = 3
 """Exit code of a worker whose `check` objects."""
 
+Answer = SealedResult | SealedResults
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +56,10 @@ class Cellblock(Celery):
     cool_down: Callable[[], None] | None
 
     log_cls = Logging  # type: ignore[assignment]
+
+    def time_limit_s(self, jobs: int) -> float:
+        """Return the seconds after which a pool process that has a message of so many jobs is killed."""
+        return LAST_RESORT_S + self.settings.wall_ms / 1000 + (jobs - 1) * _seconds_per_job(self.settings)
 
     @cached_property
     def Worker(self) -> type["Worker"]:  # noqa: N802 - Celery's name for it
@@ -123,14 +131,15 @@ def create_app(
         execute: runs a job, in a pool process.
         check: called in the main process before anything is taken; whatever it raises stops the worker.
         warm_up: called in each pool process before it takes a job; it has a minute.
-        prepare: called in a pool process each time that a job's Result is written.
+        prepare: called in a pool process after each job, so that what the next one needs is made meanwhile:
+            when its Result is written, and between the jobs of a batch before that.
         cool_down: called in each pool process before it ends, unless it is killed.
     """
     transport.register()
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
-    app.conf.update(_celery_settings(settings, app.link))
+    app.conf.update(_celery_settings(app))
     _register_task(app, execute)
     return app
 
@@ -154,21 +163,35 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
         max_retries=None,  # the ledger counts, see Request
         throws=(InternalFaultError,),  # logged by us already
     )
-    def run_job(self: Task[[SealedJob], SealedResult], job: SealedJob) -> SealedResult:
-        worker = self.request.hostname or ""
-        try:
-            result = run(job, worker, settings=app.settings, ledger=app.link.ledger, execute=execute)
-        finally:
-            if app.prepare is not None:
-                app.prepare()
-        return SealedResult(result)
+    def run_jobs(self: Task[[Sealed], Answer], sealed: Sealed) -> Answer:
+        station = Station(
+            worker=self.request.hostname or "",
+            settings=app.settings,
+            ledger=app.link.ledger,
+            execute=execute,
+            prepare=app.prepare or _nothing,
+        )
+        jobs = sealed.open()
+        if isinstance(jobs, SealedJob):
+            return SealedResult(run(jobs, station))
+        results = run_batch(jobs, station, keep=not self.request.ignore_result)
+        return SealedResults(len(jobs), results)
 
 
-def _celery_settings(settings: Settings, link: LedgerLink) -> dict[str, Any]:
-    time_limit_s = settings.wall_ms / 1000 + LAST_RESORT_S
+def _nothing() -> None:
+    pass
+
+
+def _seconds_per_job(settings: Settings) -> float:
+    """Return what each further job of a batch adds to the time that its message may take."""
+    return settings.wall_ms / 1000 + MEMBER_MARGIN_S
+
+
+def _celery_settings(app: Cellblock) -> dict[str, Any]:
+    settings, time_limit_s = app.settings, app.time_limit_s(1)
     return {
         "broker_url": broker_url(settings.redis_url),
-        "broker_transport_options": _transport_options(settings, time_limit_s, link),
+        "broker_transport_options": _transport_options(settings, time_limit_s, app.link),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # for ever
         "result_backend": backend_url(settings.redis_url),
@@ -197,6 +220,8 @@ def _celery_settings(settings: Settings, link: LedgerLink) -> dict[str, Any]:
 def _transport_options(settings: Settings, time_limit_s: float, link: LedgerLink) -> dict[str, Any]:
     return {
         "on_refused": link.refuse,
+        # The time-out below is that of a single job; a batch comes back later by this.
+        "seconds_per_job": _seconds_per_job(settings),
         "visibility_timeout": time_limit_s + REDELIVERY_MARGIN_S,
         # Names of our own: on the stock ones the workers of other applications would put our messages back
         # by their time-out, and we theirs by ours.

@@ -10,18 +10,23 @@ in them), and because some garbage stops a stock worker. Pure functions; the wor
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from celery.utils.time import maybe_iso8601
-from cellblock_producer.keys import DEFAULT_TENANT, JobName
-from cellblock_producer.wire import TASK_NAME
+from cellblock_producer.keys import JobName
+from cellblock_producer.wire import MAX_BATCH, TASK_NAME
+
+from .sealed import job_name, member_id
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Larger messages are dropped unread; the largest valid job in base64 is smaller."""
+
+JOBS_HEADER = "jobs"
+"""Our own header: how many jobs the message holds."""
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,255}")
 _LANGUAGES = ("python3", "nodejs", "python", "javascript")
@@ -36,10 +41,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message that is no job; `name` tells whose it was, where that can be read."""
+    """A message that is neither a job nor a batch; `names` tells whose it was, where that can be read."""
 
     reason: str
-    name: JobName | None = None
+    names: tuple[JobName, ...] = ()
 
 
 class _RefusalError(Exception):
@@ -55,26 +60,22 @@ def admit(item: bytes, queue: str) -> Admitted | Refused:
         found = _object(_json(item, "the message"), "the message")
         return Admitted(_envelope(found, queue))
     except _RefusalError as refusal:
-        return Refused(str(refusal), _name_in(found))
+        return Refused(str(refusal), _names_in(found))
 
 
-def job_name(job: Mapping[str, Any], task_id: object) -> JobName | None:
-    """Read the name of a job that may be invalid otherwise; without an id of its own it has the task's."""
-    try:
-        return JobName(job.get("tenant", DEFAULT_TENANT), job.get("id", task_id))
-    except (TypeError, ValueError):
-        pass
-    try:
-        return JobName.from_task_id(task_id) if isinstance(task_id, str) else None
-    except ValueError:
-        return None
-
-
-def safe_repr(job: Mapping[str, Any], name: JobName) -> str:
+def safe_repr(job: object, name: JobName) -> str:
     """Describe a job for logs, events and Flower: no code, no inputs."""
-    language = job.get("language")
-    shown = language if language in _LANGUAGES else "?"
-    return f"job_id={name.id} language={shown} tenant={name.tenant}"
+    return f"job_id={name.id} language={_language(job)} tenant={name.tenant}"
+
+
+def safe_batch_repr(jobs: Sequence[object], first: JobName) -> str:
+    """Describe a batch in the same way, by its size and its first job."""
+    return f"jobs={len(jobs)} first={first.id} language={_language(jobs[0])} tenant={first.tenant}"
+
+
+def _language(job: object) -> str:
+    language = job.get("language") if isinstance(job, dict) else None
+    return language if isinstance(language, str) and language in _LANGUAGES else "?"
 
 
 def _envelope(found: Mapping[str, Any], queue: str) -> dict[str, Any]:
@@ -84,15 +85,12 @@ def _envelope(found: Mapping[str, Any], queue: str) -> dict[str, Any]:
         raise _RefusalError(f"the task is not {TASK_NAME}")
     _check_content(found, headers)
     text = _body_text(found, properties)
-    job = _job_in(_json(text, "the body"))
-    name = job_name(job, headers.get("id"))
-    if name is None:
-        raise _RefusalError("no valid job id")
+    described, jobs = _describe(_argument_in(_json(text, "the body")), headers.get("id"))
     return {
         "body": text,
         "content-type": "application/json",
         "content-encoding": "utf-8",
-        "headers": _headers(headers, safe_repr(job, name)),
+        "headers": _headers(headers, described) | {JOBS_HEADER: jobs},
         "properties": _properties(properties, headers["id"], queue),
     }
 
@@ -123,11 +121,30 @@ def _decode_base64(body: str) -> str:
         raise _RefusalError("the body is not base64 of utf-8") from None
 
 
-def _job_in(payload: object) -> dict[str, Any]:
+def _argument_in(payload: object) -> dict[str, Any] | list[object]:
     match payload:
-        case [[dict() as job], {}, dict()] if not payload[1]:
-            return job
-    raise _RefusalError("the body is not [[job], {}, {…}] with one job object")
+        case [[dict() | list() as argument], {}, dict()] if not payload[1]:
+            return argument
+    raise _RefusalError("the body is not [[job], {}, {…}] with one job object or one list of jobs")
+
+
+def _describe(argument: dict[str, Any] | list[object], task_id: object) -> tuple[str, int]:
+    """Describe a job or a batch, and count. Each needs a name to be answered by; the rest is judged later."""
+    if isinstance(argument, list) and not 1 <= len(argument) <= MAX_BATCH:
+        raise _RefusalError(f"a batch has from 1 to {MAX_BATCH} jobs")
+    names = _names_of(argument, task_id)
+    if None in names:
+        raise _RefusalError("no valid job id")
+    first = cast("JobName", names[0])
+    if isinstance(argument, list):
+        return safe_batch_repr(argument, first), len(argument)
+    return safe_repr(argument, first), 1
+
+
+def _names_of(argument: dict[str, Any] | list[object], task_id: object) -> list[JobName | None]:
+    if isinstance(argument, list):
+        return [job_name(job, member_id(task_id, place)) for place, job in enumerate(argument)]
+    return [job_name(argument, task_id)]
 
 
 def _headers(given: Mapping[str, Any], described: str) -> dict[str, Any]:
@@ -171,16 +188,18 @@ def _properties(given: Mapping[str, Any], task_id: str, queue: str) -> dict[str,
     }
 
 
-def _name_in(found: Mapping[str, Any]) -> JobName | None:
-    """Look for a job's name in what was refused: the body's job, the headers, or a job without either."""
+def _names_in(found: Mapping[str, Any]) -> tuple[JobName, ...]:
+    """Look for names in what was refused: the body's jobs, the headers, or a job without either."""
     headers = found.get("headers")
     task_id = headers.get("id") if isinstance(headers, dict) else None
-    job: Mapping[str, Any]
+    argument: dict[str, Any] | list[object]
     try:
-        job = _job_in(_json(_body_text(found, found.get("properties")), "the body"))
+        argument = _argument_in(_json(_body_text(found, found.get("properties")), "the body"))
     except _RefusalError:
-        job = found if "headers" not in found else {}
-    return job_name(job, task_id)
+        argument = dict(found) if "headers" not in found else {}
+    # A batch of any size at all may have come; nobody could have sent more of them through our client.
+    names = _names_of(argument[:MAX_BATCH] if isinstance(argument, list) else argument, task_id)
+    return tuple(name for name in names if name is not None)
 
 
 def _json(text: bytes | str, what: str) -> object:

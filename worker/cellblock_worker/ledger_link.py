@@ -56,6 +56,16 @@ class LedgerLink:
             return True
         return int(client.hget(record_key(job.name), "attempts") or 0) < self._settings.max_attempts
 
+    def is_running(self, job: SealedJob) -> bool:
+        """Say whether the job, and no other of its name, was begun and has no Result."""
+        state, digest = self._client().hmget(record_key(job.name), "state", "digest")
+        if state != b"running" or digest is None:
+            return False
+        try:
+            return read_job(job.open()).digest().encode() == digest
+        except InvalidJob:
+            return False
+
     def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> None:
         """Write a Result for a job that will not be run (again); one that stands already stands."""
         error = ErrorInfo(kind=kind, message=message)
@@ -68,11 +78,12 @@ class LedgerLink:
 
     def refuse(self, refused: Refused) -> None:
         """Record a message that is no job, where it says whose it was; else log it and let it go."""
-        if refused.name is None:
+        if not refused.names:
             _log.warning("dropped a message that is no job: %s", refused.reason)
             return
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"not a message of a job: {refused.reason}")
-        self._record(settle_unread(refused.name, error), ErrorKind.INVALID_JOB)
+        for name in refused.names:
+            self._record(settle_unread(name, error), ErrorKind.INVALID_JOB)
 
     def _record(self, result: Result, kind: ErrorKind) -> None:
         try:

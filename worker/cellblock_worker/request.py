@@ -1,7 +1,10 @@
-"""A job as the worker's main process holds it, from delivery to acknowledgement.
+"""A job or a batch as the worker's main process holds it, from delivery to acknowledgement.
 
 Celery's Request knows the arguments and prints them; ours has them sealed. It also writes the Result of a job
 that no pool process will write one for: its process died too often, it was revoked, or it hung.
+
+Of a batch, one job at a time is begun, so only that one is charged with the death of its process or hangs;
+its neighbours keep their attempts, and are delivered again.
 """
 
 # ruff: noqa: ANN401 - what Celery and kombu pass is not typed
@@ -9,30 +12,33 @@ that no pool process will write one for: its process died too often, it was revo
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
+from celery.exceptions import TimeLimitExceeded
 from celery.worker.request import Request as StockRequest
 from cellblock_producer.contract import ErrorKind
 
-from .envelope import job_name
 from .ledger_link import LedgerLink
-from .sealed import SealedJob
+from .sealed import Sealed, SealedJob
 
 if TYPE_CHECKING:
     from .app import Cellblock
 
+_STOPPED = "The worker did not answer in time and was stopped."
+
 
 class Request(StockRequest):
-    """One delivered job."""
+    """One delivered message."""
 
     _payload: Any
     _request_dict: dict[str, Any]
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
-        (job,), kwargs, embed = self._payload
-        name = job_name(job, self.id)
-        assert name is not None  # the door admits no message without one
-        self._job = SealedJob(name, message.body)
-        self._args = (self._job,)
+        (what,), kwargs, embed = self._payload
+        self._sealed = Sealed(self.id, message.body)
+        self._args = (self._sealed,)
+        self._batch = isinstance(what, list)
+        if self._batch:  # the task's own limit is that of one job
+            self.time_limits = (cast("Cellblock", self.app).time_limit_s(len(what)), None)
         self._request_dict["args"] = self._args
         # Without a content type the pool process takes the body as it is, not as text to decode.
         self._body = (self._args, kwargs, embed)
@@ -44,39 +50,65 @@ class Request(StockRequest):
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Handle a pool process that outlived the time limit of last resort."""
-        if not soft:
-            self._give_up(ErrorKind.INTERNAL, "The worker did not answer in time and was stopped.")
+        if not soft and not self._batch:
+            self._give_up(self._sealed.jobs(), ErrorKind.INTERNAL, _STOPPED)
         super().on_timeout(soft, timeout)
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """Handle a failure; of a batch that outlived its time limit, all goes back but the job that hangs.
+
+        Celery calls this before `on_timeout`, and acknowledges the message here.
+        """
+        exception = exc_info.exception
+        if self._batch and isinstance(getattr(exception, "exc", exception), TimeLimitExceeded):
+            self._stop_hanging()
+        super().on_failure(exc_info, send_failed_event, return_ok)
 
     def _success_was_stored(self) -> bool:
         # Celery would look into its own result backend, and show what it finds there in an event.
         return False
 
     def _retry_worker_lost(self, exc: BaseException, exc_info: Any) -> bool:
-        """Put the job back on its queue, unless it has cost enough processes; Celery calls this.
+        """Put the message back, except for a job that has cost enough processes; Celery calls this.
 
         Celery would send a copy with the arguments spelled out, and count in the copy; the ledger counts
-        for all copies, and across workers.
+        for all copies, and across workers. A job that is given up has its Result then: when a batch comes
+        back, that one is left out, as those are that were finished.
         """
         try:
-            again = self._link.may_run_again(self._job)
+            lost = [job for job in self._in_hand() if not self._link.may_run_again(job)]
         except redis.RedisError:
             return True  # unacknowledged, so it comes back by itself after the visibility time-out
+        self._give_up(lost, ErrorKind.WORKER_LOST, "The worker process died each time that it ran the job.")
+        again = self._batch or not lost
         if again:
             self.reject(requeue=True)
-        else:
-            self._give_up(ErrorKind.WORKER_LOST, "The worker process died each time that it ran the job.")
         return again
 
-    def _announce_revoked(self, reason: str, terminated: bool, signum: object, expired: bool) -> None:
-        if expired:
-            self._give_up(ErrorKind.EXPIRED, "The message expired before the job was started.")
+    def _stop_hanging(self) -> None:
+        try:
+            self._give_up(self._in_hand(), ErrorKind.INTERNAL, _STOPPED)
+        except redis.RedisError:
+            self.acknowledged = True  # so that nobody does it: it comes back after the visibility time-out
         else:
-            self._give_up(ErrorKind.CANCELLED, "The job was revoked.")
+            self.reject(requeue=True)
+
+    def _in_hand(self) -> list[SealedJob]:
+        """Return the job that was being run: of a batch, where one comes after the other, none or one."""
+        jobs = self._sealed.jobs()
+        return [job for job in jobs if self._link.is_running(job)][:1] if self._batch else jobs
+
+    def _announce_revoked(self, reason: str, terminated: bool, signum: object, expired: bool) -> None:
+        jobs = self._sealed.jobs()
+        if expired:
+            self._give_up(jobs, ErrorKind.EXPIRED, "The message expired before the job was started.")
+        else:
+            self._give_up(jobs, ErrorKind.CANCELLED, "The job was revoked.")
         super()._announce_revoked(reason, terminated, signum, expired)  # type: ignore[misc]
 
-    def _give_up(self, kind: ErrorKind, message: str) -> None:
-        self._link.give_up(self._job, kind, message, self.hostname)
+    def _give_up(self, jobs: list[SealedJob], kind: ErrorKind, message: str) -> None:
+        for job in jobs:
+            self._link.give_up(job, kind, message, self.hostname)
 
     @property
     def _link(self) -> LedgerLink:

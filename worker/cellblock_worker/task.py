@@ -1,12 +1,15 @@
-"""The one task: from a job as it was sent to the Result that stands.
+"""The one task: from jobs as they were sent to the Results that stand.
 
 open, validate -> begin -> (done | expired | too many attempts | execute) -> finish -> Result
+
+batch.py does it for several that came in one message.
 """
 
 import logging
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 
 import redis
@@ -22,6 +25,7 @@ from cellblock_producer.contract import (
 )
 from cellblock_producer.errors import InvalidJob, JobConflict
 from cellblock_producer.job import read_job
+from cellblock_producer.keys import JobName
 from cellblock_producer.ledger import Begun, Ledger
 
 from .sealed import SealedJob
@@ -40,7 +44,19 @@ class InternalFaultError(Exception):
     """Our own fault, not the node's; the Result of kind `internal` is written. Holds nothing of the job."""
 
 
-def run(sealed: SealedJob, worker: str, *, settings: Settings, ledger: Ledger, execute: Execute) -> Result:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """What a pool process has to run jobs with."""
+
+    worker: str
+    settings: Settings
+    ledger: Ledger
+    execute: Execute
+    prepare: Callable[[], None]
+    """Has what the next job needs made in the background."""
+
+
+def run(sealed: SealedJob, station: Station) -> Result:
     """Answer one job and log one line about it.
 
     Raises:
@@ -49,34 +65,57 @@ def run(sealed: SealedJob, worker: str, *, settings: Settings, ledger: Ledger, e
     """
     started = time.monotonic()
     try:
-        result = _answer(sealed, worker, settings, ledger, execute)
+        result = _answer(sealed, station)
     except redis.RedisError as error:
-        _log.error("job %s: Redis failed, the job is put back: %s", sealed.name, type(error).__name__)
-        time.sleep(REDIS_TROUBLE_PAUSE_S)
-        raise Reject("Redis failed", requeue=True) from None
-    _log_result(result, (time.monotonic() - started) * 1000)
+        raise put_back(sealed.name, error) from None
+    finally:
+        station.prepare()
+    log_result(result, (time.monotonic() - started) * 1000)
     if result.error is not None and result.error.kind == ErrorKind.INTERNAL:
         raise InternalFaultError(f"job {sealed.name} failed by a fault of the worker")
     return result
 
 
-def _answer(sealed: SealedJob, worker: str, settings: Settings, ledger: Ledger, execute: Execute) -> Result:
-    name = sealed.name
-    try:
-        job = read_job(sealed.open())
-    except InvalidJob as invalid:
-        error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message="; ".join(invalid.problems))
-        return ledger.finish(name, settle_unread(name, error, Execution(worker=worker)))
+def _answer(sealed: SealedJob, station: Station) -> Result:
+    name, ledger = sealed.name, station.ledger
+    job = read_sealed(sealed, station)
+    if isinstance(job, Result):
+        return ledger.finish(name, job)
     try:
         begun = ledger.begin(name, job.digest())
     except JobConflict as conflict:
-        # The name's Result belongs to the other job, so this one is answered but not recorded.
-        error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"id: {conflict}")
-        return settle_failure(job, error, Execution(worker=worker))
+        return in_conflict(job, conflict, station)
     if begun.result is not None:
         return begun.result
-    result = _decide(job, begun, settings, execute)
-    return ledger.finish(name, _complete(result, begun, worker))
+    return ledger.finish(name, run_begun(job, begun, station))
+
+
+def read_sealed(sealed: SealedJob, station: Station) -> Job | Result:
+    """Return the job, or the Result that says why it is none."""
+    try:
+        return read_job(sealed.open())
+    except InvalidJob as invalid:
+        error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message="; ".join(invalid.problems))
+        return settle_unread(sealed.name, error, Execution(worker=station.worker))
+
+
+def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
+    """Return the answer to a job whose name belongs to another one."""
+    # The name's Result belongs to the other job, so this one is answered but not recorded.
+    error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"id: {conflict}")
+    return settle_failure(job, error, Execution(worker=station.worker))
+
+
+def run_begun(job: Job, begun: Begun, station: Station) -> Result:
+    """Run a job that was begun, or say why it is not run; the Result is not written yet."""
+    return _complete(_decide(job, begun, station.settings, station.execute), begun, station.worker)
+
+
+def put_back(name: JobName, error: redis.RedisError) -> Reject:
+    """Wait a little, and return what puts the message back on its queue."""
+    _log.error("job %s: Redis failed, the job is put back: %s", name, type(error).__name__)
+    time.sleep(REDIS_TROUBLE_PAUSE_S)
+    return Reject("Redis failed", requeue=True)
 
 
 def _decide(job: Job, begun: Begun, settings: Settings, execute: Execute) -> Result:
@@ -106,6 +145,7 @@ def _place_of(fault: Exception, trace: TracebackType | None) -> str:
     return f"{type(fault).__name__} at " + " < ".join(f"{f.filename}:{f.lineno}" for f in reversed(frames))
 
 
-def _log_result(result: Result, ms: float) -> None:
+def log_result(result: Result, ms: float) -> None:
+    """Log the one line about a job."""
     kind = f" {result.error.kind}" if result.error else ""
     _log.info("job %s: %s%s in %.1f ms", result.name, result.status, kind, ms)

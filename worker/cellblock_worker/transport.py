@@ -22,7 +22,7 @@ import redis
 from kombu.transport import redis as stock
 from kombu.transport.virtual import Message as StockMessage
 
-from .envelope import Admitted, Refused, admit
+from .envelope import JOBS_HEADER, Admitted, Refused, admit
 
 ALIAS = "cellblock-redis"
 """The URL scheme under which kombu finds this transport; `cellblock-redis+socket` for a unix socket."""
@@ -63,7 +63,19 @@ class QoS(stock.QoS):
     """Keeps the messages that are being worked on, and puts them back."""
 
     channel: "Channel"
+    unacked_index_key: str
     _remove_from_indices: Callable[..., Any]
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Keep a message that is being delivered; that of a batch comes back later, by its size.
+
+        The index holds when each message was delivered, and those come back whose time lies long enough ago.
+        """
+        super().append(message, delivery_tag)
+        more = (message.headers.get(JOBS_HEADER, 1) - 1) * self.channel.seconds_per_job
+        if more > 0:
+            with self.channel.conn_or_acquire() as client:
+                client.zincrby(self.unacked_index_key, more, delivery_tag)
 
     @contextmanager
     def pipe_or_acquire(self, pipe: Any = None, client: redis.Redis | None = None) -> Iterator[Any]:
@@ -94,8 +106,9 @@ class Channel(stock.Channel):
 
     QoS = QoS
     Message = Message
-    from_transport_options = (*stock.Channel.from_transport_options, "on_refused")
+    from_transport_options = (*stock.Channel.from_transport_options, "on_refused", "seconds_per_job")
     on_refused: Callable[[Refused], None]
+    seconds_per_job = 0.0
     _q_for_pri: Callable[..., str]
     conn_or_acquire: Callable[..., Any]
     pool: Any

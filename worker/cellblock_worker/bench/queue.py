@@ -1,4 +1,4 @@
-"""Through the queue, two pool processes: round trip and drained rate beside a stock no-op task's.
+"""Through the queue, two pool processes: round trip and drained rates beside a stock no-op task's.
 
 one server ──┬── our worker ──── Client
              └── stock worker ── delay().get()      one idles while the other is measured
@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ _POOL: Final = 2
 _START_S: Final = 60.0
 _STOP_S: Final = 20.0
 _PAUSE_S: Final = 0.004
+_PER_MESSAGE: Final = 50
 _JOB: Final = {"language": "python3", "code": PROGRAM.code, "inputs": {"a": 1}}
 
 
@@ -83,18 +85,23 @@ class Bench:
         }
 
     def _rates(self, turns: int, count: int, progress: Callable[[], None]) -> dict[str, Any]:
-        seconds = {"python3": 0.0, "noop": 0.0}
+        drains: dict[str, Callable[[int], float]] = {
+            "python3": self._drain_ours,
+            "batch": partial(self._drain_ours, per_message=_PER_MESSAGE),
+            "noop": self._drain_noop,
+        }
+        seconds = dict.fromkeys(drains, 0.0)
         for _ in range(turns):
-            seconds["python3"] += self._drain_ours(count)
-            progress()
-            seconds["noop"] += self._drain_noop(count)
-            progress()
+            for name, drain in drains.items():
+                seconds[name] += drain(count)
+                progress()
         rate = {name: round(turns * count / spent, 1) for name, spent in seconds.items()}
-        return {"jobs_per_second": {"python3": rate["python3"]}, "noop_per_second": rate["noop"]}
+        noop = rate.pop("noop")
+        return {"jobs_per_second": rate, "noop_per_second": noop}
 
-    def _drain_ours(self, count: int) -> float:
+    def _drain_ours(self, count: int, per_message: int = 1) -> float:
         started = time.perf_counter()
-        handles = self._client.submit_many(_JOB for _ in range(count))
+        handles = self._client.submit_many((_JOB for _ in range(count)), per_message)
         for handle in handles:
             handle.result(timeout=_START_S)
         return time.perf_counter() - started

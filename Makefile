@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 
 help:
 	@echo "make demo    set up .venv and run the main job: real code nodes through Redis and a worker"
-	@echo "make test    set up .venv and run the tests"
+	@echo "make test    set up .venv and run the tests (about five minutes on two cores)"
 	@echo "make lint    ruff, format, mypy --strict"
 	@echo "make check   lint and test: the one gate before a commit"
 	@echo "make setup   set up .venv and nothing else; .venv/bin/cellblock --help shows what there is"
@@ -21,12 +21,12 @@ setup: .venv/.ready
 	@echo "==> Setting up .venv (once; about half a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ..."; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	@test -x $(BIN)/pip || { rm -rf .venv; $(PYTHON) -m venv .venv; } || \
 		{ echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; rm -rf .venv; exit 1; }
 	@echo "==> Fetching the installer (uv $(UV_VERSION))"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check uv==$(UV_VERSION)
 	@echo "==> Installing what uv.lock names"
-	@$(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
+	@$(BIN)/uv sync --quiet --no-cache --frozen --inexact --python $(BIN)/python
 	@touch $@
 
 demo: setup
@@ -34,7 +34,7 @@ demo: setup
 	@$(BIN)/cellblock demo
 
 test: setup
-	@echo "==> Running the tests"
+	@echo "==> Running the tests (about five minutes on two cores)"
 	@$(BIN)/pytest
 
 lint: setup

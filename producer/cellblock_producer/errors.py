@@ -76,7 +76,8 @@ class ResultTimeout(CellblockError, TimeoutError):
 
     def __init__(self, who: str, seconds: float) -> None:
         super().__init__(
-            f"{who} no result after {seconds:g} s; the job goes on: wait again, or attach to it later"
+            f"{who} no result after {seconds:g} s; the job goes on where a worker serves its queue: "
+            "wait again, or attach to it later"
         )
 
 

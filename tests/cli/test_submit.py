@@ -27,7 +27,7 @@ def test_success_exits_0_with_the_result_of_the_worker(stack: Stack, node: str) 
     result = json.loads(done.stdout)
     assert done.returncode == 0
     assert result["outputs"] == {"b": 2.5}
-    assert result["worker"].startswith("cellblock@")
+    assert result["worker"].startswith("cellblock-")
 
 
 def test_failing_code_exits_1(stack: Stack, node: str) -> None:

@@ -32,7 +32,7 @@ def test_message_of_our_client(client: redis.Redis, worker: WorkerProcess) -> No
     assert result.status == Status.SUCCEEDED
     assert result.outputs["echo"] == {"a": [1, None, "ü"]}
     assert (result.attempts, result.labels) == (1, {"node": "n1"})
-    assert result.worker.startswith("cellblock@")
+    assert result.worker.startswith("cellblock-")
     assert not client.exists(f"celery-task-meta-{job.name.task_id}")
 
 

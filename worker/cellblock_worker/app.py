@@ -11,6 +11,7 @@
 import ctypes
 import gc
 import logging
+import os
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
@@ -149,7 +150,7 @@ def start_worker(settings: Settings, **hooks: Any) -> int:
 
     `hooks` are those of `create_app`.
     """
-    worker = create_app(settings, **hooks).Worker(hostname=host_format("cellblock@%h"))
+    worker = create_app(settings, **hooks).Worker(hostname=host_format(f"cellblock-{os.getpid()}@%h"))
     worker.start()
     return int(worker.exitcode or 0)
 

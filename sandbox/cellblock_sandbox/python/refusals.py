@@ -55,6 +55,7 @@ _ATTEMPTS: Final = {
     _CHANGE,
 )
 _MODULES: Final = (".py", ".pyc", ".so")  # opened by imports, which are no attempts
+_OF_FILES: Final = ("open", "os.listdir", "os.scandir", "os.chdir")
 _ERRNOS: Final = {errno.EPERM, errno.EACCES, errno.ENOSYS}
 
 _last: list[tuple[str, str]] = []
@@ -84,6 +85,8 @@ def refusal_behind(error: BaseException) -> str | None:
     if not (error.errno in _ERRNOS or missing or isinstance(error, socket.gaierror)):
         return None
     attempt = _ATTEMPTS.get(event, "do something")
+    if error.filename is None and event in _OF_FILES:
+        attempt = "do something"  # it names no file, so the file noted last is not what it is about
     named = attempt.format(argument)
     # Python announces no look at a file's metadata, so what was noted last may be about another file.
     if (

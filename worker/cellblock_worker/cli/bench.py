@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
+from cellblock_producer import CellblockError
 from cellblock_sandbox import Sandbox, SandboxError, python_runtime
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -45,7 +46,7 @@ def bench(
     with Progress(*columns, console=err, transient=True) as progress:
         try:
             figures = _measure(progress, noise, redis, queue, scale)
-        except (SandboxError, EmbeddedServerError) as error:
+        except (SandboxError, EmbeddedServerError, CellblockError) as error:
             leave(NOT_AVAILABLE, str(error))
     if plot:
         _plot(figures, plot)

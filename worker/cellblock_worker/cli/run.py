@@ -3,7 +3,7 @@
 from cellblock_sandbox import SandboxError
 
 from cellblock_worker import slot
-from cellblock_worker.cli.exits import NOT_AVAILABLE, leave, read_settings
+from cellblock_worker.cli.exits import NOT_AVAILABLE, USAGE, leave, read_settings
 from cellblock_worker.cli.node import (
     FileArgument,
     InputsOption,
@@ -36,7 +36,10 @@ def run(
     job = read_node(file, language, mode, inputs, limits, outputs)
     try:
         slot.open()
+        slot.sandbox_for(job)
         result = execute(job, settings)
+    except slot.NoSuchRuntime as error:
+        leave(USAGE, str(error))
     except SandboxError as error:
         leave(NOT_AVAILABLE, f"the sandbox is not available: {error}")
     finally:

@@ -21,21 +21,35 @@ def show_result(result: Result, *, as_json: bool) -> None:
 
 def _show(result: Result) -> None:
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    if result.stdout:
-        out.print(Text(result.stdout), end="" if result.stdout.endswith("\n") else "\n")
-    if result.stderr:
-        err.print(Text(result.stderr), end="" if result.stderr.endswith("\n") else "\n")
+    for console, text, cut in (
+        (out, result.stdout, result.stdout_truncated),
+        (err, result.stderr, result.stderr_truncated),
+    ):
+        if text:
+            console.print(_harmless(console, text), end="" if text.endswith("\n") else "\n", soft_wrap=True)
+        if cut:
+            err.print("(cut here: it printed more than its limit)", style="yellow")
     if result.outputs or result.error is None:
-        out.print(Text(json.dumps(result.outputs, ensure_ascii=False, indent=2)))
+        text = json.dumps(result.outputs, ensure_ascii=False, indent=2)
+        out.print(_harmless(out, text), soft_wrap=True)
     if result.error is not None:
         where = f" (line {result.error.line})" if result.error.line else ""
-        err.print(Text(f"{result.error.kind}: {result.error.message}{where}", style="red"))
+        told = _harmless(err, f"{result.error.kind}: {result.error.message}{where}")
+        err.print(told, style="red", soft_wrap=True)
         if result.error.traceback:
-            err.print(Text(result.error.traceback.rstrip(), style="dim"))
+            err.print(_harmless(err, result.error.traceback.rstrip()), style="dim", soft_wrap=True)
     usage = result.usage
     branch = result.branch or "none"
     err.print(
         f"{result.status}, branch {branch}: {usage.wall_ms} ms, {usage.cpu_ms} ms CPU, "
         f"{usage.peak_memory_kb} KiB above the idle runtime",
         style="dim",
+        soft_wrap=True,
     )
+
+
+def _harmless(console: Console, text: str) -> Text:
+    """Text of a node's, which on a terminal must not move the cursor or change the title."""
+    if console.is_terminal:
+        text = "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+    return Text(text)

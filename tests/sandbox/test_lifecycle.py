@@ -1,6 +1,7 @@
 """From open to close: zygotes that die or grow old, owners that die or fork, and nothing left behind."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -47,8 +48,14 @@ def zygote_of(sandbox: Sandbox) -> int:
 
 
 def standby_of(sandbox: Sandbox) -> int:
-    until(lambda: len(children(zygote_of(sandbox))) == 1)
-    return children(zygote_of(sandbox))[0]
+    # Not by the zygote's children: a cell that has answered is still dying there for a while.
+    cell, zygote = sandbox._standby, sandbox._zygote
+    assert cell is not None
+    assert zygote is not None
+    while not cell.pid:
+        zygote.hear()
+    assert select.select([cell.channel], [], [], 30)[0]  # it has said that it is ready
+    return cell.pid
 
 
 def descriptors() -> int:

@@ -1,0 +1,3 @@
+from .look import check_javascript
+
+__all__ = ["check_javascript"]

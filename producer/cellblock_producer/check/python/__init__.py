@@ -1,0 +1,3 @@
+from .look import check_python
+
+__all__ = ["check_python"]

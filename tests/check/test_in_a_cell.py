@@ -1,0 +1,53 @@
+"""What is told as certain, against real cells: no false alarms, and none missed in the tables."""
+
+import json
+
+import pytest
+from cellblock_producer.check import FindingKind, check, refuses
+from cellblock_producer.check.python.calls import CALLS
+from cellblock_producer.check.python.table import AWAITED, SURELY
+from cellblock_producer.contract import Language
+from cellblock_sandbox import Sandbox, Verdict
+
+from tests.check.cases import PYTHON, SURE, Case, as_main
+from tests.sandbox.running import fault, run
+from tests.sandbox.test_honest_programs import PROGRAMS
+
+CERTAIN = {name: case for name, case in PYTHON.items() if case.surely_fails}
+CLEAN = {name: case for name, case in PYTHON.items() if not case.findings}
+
+
+@pytest.mark.parametrize("case", CERTAIN.values(), ids=CERTAIN.keys())
+def test_what_is_certain_fails(case: Case, sandbox: Sandbox) -> None:
+    outcome = run(sandbox, case.code, **case.inputs)
+    assert outcome.verdict is not Verdict.SUCCEEDED
+
+
+@pytest.mark.parametrize("case", CLEAN.values(), ids=CLEAN.keys())
+def test_what_is_clean_succeeds(case: Case, sandbox: Sandbox) -> None:
+    outcome = run(sandbox, case.code, **case.inputs)
+    assert outcome.verdict is Verdict.SUCCEEDED, outcome.fault
+
+
+@pytest.mark.parametrize("body", SURE)
+def test_each_call_that_is_told_to_fail_does(body: str, sandbox: Sandbox) -> None:
+    code = as_main(body)
+    (finding,) = (one for one in check(code, Language.PYTHON3) if one.kind is not FindingKind.ADVICE)
+    assert (finding.kind, finding.certain, finding.line) == (FindingKind.REFUSED, True, 2)
+    outcome = run(sandbox, code)
+    assert outcome.verdict is not Verdict.SUCCEEDED
+    assert fault(outcome).type not in {"NameError", "AttributeError", "TypeError", "ModuleNotFoundError"}
+
+
+def test_every_such_name_was_tried() -> None:
+    tried = {one.what for body in SURE for one in check(as_main(body), Language.PYTHON3) if one.certain}
+    never_sure = {"logging.basicConfig", "xml.etree.ElementTree.parse", "xml.dom.minidom.parse"}
+    named = {name.removeprefix("builtins.") for name in (*SURELY, *AWAITED, *CALLS)}
+    assert named - never_sure - tried == set()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_honest_programs_are_not_refused(name: str) -> None:
+    inputs, _, code = PROGRAMS[name]
+    findings = check(code, Language.PYTHON3, inputs=list(json.loads(inputs)))
+    assert not refuses(findings), findings

@@ -6,7 +6,7 @@
 
 import typer
 
-from cellblock_worker.cli import bench, demo, doctor, run, submit, worker
+from cellblock_worker.cli import bench, check, demo, doctor, run, submit, worker
 
 app = typer.Typer(
     name="cellblock",
@@ -20,6 +20,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="worker")(worker.worker)
 app.command(name="run")(run.run)
 app.command(name="submit")(submit.submit)
+app.command(name="check")(check.check)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="bench")(bench.bench)
 

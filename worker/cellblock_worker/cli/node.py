@@ -60,16 +60,13 @@ def read_node(
     **more: str | None,
 ) -> Job:
     """The job that the options describe; leaves with a message where they do not make one."""
-    language = language or _LANGUAGES.get(file.suffix)
-    if language is None:
-        leave(USAGE, f"{file} does not say its language by its name; give --language python3 or nodejs")
     fields = {
-        "language": language,
+        "language": language_of(file, language),
         "mode": mode.value,
-        "code": _code(file),
-        "inputs": _object("--inputs", inputs),
-        "limits": _object("--limits", limits),
-        "outputs": _object("--outputs", outputs),
+        "code": read_code(file),
+        "inputs": read_object("--inputs", inputs),
+        "limits": read_object("--limits", limits),
+        "outputs": read_object("--outputs", outputs),
         **{name: value for name, value in more.items() if value is not None},
     }
     try:
@@ -78,14 +75,24 @@ def read_node(
         leave(USAGE, "; ".join(error.problems))
 
 
-def _code(file: Path) -> str:
+def language_of(file: Path, language: str | None) -> str:
+    """The language that was given, or what the file's name says; leaves where neither is."""
+    language = language or _LANGUAGES.get(file.suffix)
+    if language is None:
+        leave(USAGE, f"{file} does not say its language by its name; give --language python3 or nodejs")
+    return language
+
+
+def read_code(file: Path) -> str:
+    """The text of the file, or of standard input for -; leaves where it cannot be read."""
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         leave(USAGE, f"cannot read the code: {error}")
 
 
-def _object(option: str, text: str) -> dict[str, object]:
+def read_object(option: str, text: str) -> dict[str, object]:
+    """The JSON object that an option gives, itself or as @FILE; leaves where it is none."""
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text()

@@ -26,18 +26,18 @@ def _show(result: Result) -> None:
         (err, result.stderr, result.stderr_truncated),
     ):
         if text:
-            console.print(_harmless(console, text), end="" if text.endswith("\n") else "\n", soft_wrap=True)
+            console.print(harmless(console, text), end="" if text.endswith("\n") else "\n", soft_wrap=True)
         if cut:
             err.print("(cut here: it printed more than its limit)", style="yellow")
     if result.outputs or result.error is None:
         text = json.dumps(result.outputs, ensure_ascii=False, indent=2)
-        out.print(_harmless(out, text), soft_wrap=True)
+        out.print(harmless(out, text), soft_wrap=True)
     if result.error is not None:
         where = f" (line {result.error.line})" if result.error.line else ""
-        told = _harmless(err, f"{result.error.kind}: {result.error.message}{where}")
+        told = harmless(err, f"{result.error.kind}: {result.error.message}{where}")
         err.print(told, style="red", soft_wrap=True)
         if result.error.traceback:
-            err.print(_harmless(err, result.error.traceback.rstrip()), style="dim", soft_wrap=True)
+            err.print(harmless(err, result.error.traceback.rstrip()), style="dim", soft_wrap=True)
     usage = result.usage
     branch = result.branch or "none"
     err.print(
@@ -48,7 +48,7 @@ def _show(result: Result) -> None:
     )
 
 
-def _harmless(console: Console, text: str) -> Text:
+def harmless(console: Console, text: str) -> Text:
     """Text of a node's, which on a terminal must not move the cursor or change the title."""
     if console.is_terminal:
         text = "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)

@@ -68,9 +68,8 @@ class _Look:
         error = first_error(self.program.root)
         if error is not None:
             yield _Spot(FindingKind.SYNTAX_ERROR, "syntax", error, "the code cannot be parsed here")
-        elif self.as_main and not self._has_main():
-            message = "the code defines no function main"
-            yield _Spot(FindingKind.NO_MAIN, "main", None, message, certain=not self.program.imports)
+        elif self.as_main and "main" not in self.program.top.bound:
+            yield self._no_main()
         for node in self.program.scopes:
             if node.type in _CALLS:
                 yield from self._at_call(node)
@@ -79,10 +78,12 @@ class _Look:
         for node in self.program.imports:
             yield from self._at_import(node)
 
-    def _has_main(self) -> bool:
-        return "main" in self.program.top.bound or any(
-            name.split(".")[0] in {"module", "exports"} or name == "main" for name in self.replaced
-        )
+    def _no_main(self) -> _Spot:
+        if any(name.split(".")[0] in {"module", "exports", "main"} for name in self.replaced):
+            message = "exports instead of defining a function main, which is what is called"
+            return _Spot(FindingKind.ADVICE, "main", None, message)
+        message = "the code defines no function main"
+        return _Spot(FindingKind.NO_MAIN, "main", None, message, certain=not self.program.imports)
 
     def _at_call(self, call: "Node") -> "Iterator[_Spot]":
         module = self.resolver.module(call)

@@ -10,6 +10,8 @@ from .names import Resolver
 
 _WRITING: Final = frozenset("wax+")
 _TEXT_DEPTH: Final = 20
+_BEFORE_DELAY: Final = 3  # arguments of FileHandler before `delay`, the least of all log handlers
+_BEFORE_FILENO: Final = 3
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,23 @@ def _logging(call: ast.Call, resolver: Resolver) -> Refusal | None:
     return Refusal(words.WRITE) if is_text(name, resolver) else None
 
 
+def _log_file(call: ast.Call, _: Resolver) -> Refusal | None:
+    """Opened at once unless `delay` is asked for."""
+    delayed = len(call.args) > _BEFORE_DELAY or _keyword(call, "delay") is not None
+    return Refusal(words.WRITE, sure=not delayed and not _spread(call))
+
+
+def _socket(call: ast.Call, _: Resolver) -> Refusal | None:
+    """A new one, or one around a descriptor that is open."""
+    wraps = len(call.args) > _BEFORE_FILENO or _keyword(call, "fileno") is not None
+    return Refusal(words.CONNECT, sure=not wraps and not _spread(call))
+
+
+def _connecting(call: ast.Call, _: Resolver) -> Refusal | None:
+    """asyncio's, which also take a socket that is there."""
+    return Refusal(words.CONNECT, sure=_keyword(call, "sock") is None and not _spread(call))
+
+
 def _mapping(call: ast.Call, resolver: Resolver) -> Refusal | None:
     """Memory is shared unless it is asked for otherwise."""
     plain = len(call.args) == 2 and not call.keywords and not _spread(call)
@@ -129,6 +148,15 @@ CALLS: Final[dict[str, Callable[[ast.Call, Resolver], Refusal | None]]] = {
     "sqlite3.connect": _database,
     "logging.basicConfig": _logging,
     "mmap.mmap": _mapping,
+    "socket.socket": _socket,
+    **dict.fromkeys(("asyncio.open_connection", "asyncio.open_unix_connection"), _connecting),
+    **dict.fromkeys(
+        (
+            *("logging.FileHandler", "logging.handlers.RotatingFileHandler"),
+            "logging.handlers.TimedRotatingFileHandler",
+        ),
+        _log_file,
+    ),
     **dict.fromkeys(
         ("smtplib.SMTP", "smtplib.SMTP_SSL", "ftplib.FTP"),
         _dialling,

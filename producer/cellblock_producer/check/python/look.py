@@ -16,11 +16,12 @@ from .scopes import Program, read
 from .signature import look_at_main
 from .spot import Spot
 from .sure import Sure, surely_called
-from .table import AWAITED, PERHAPS, PURPOSES, STANDARD, SURELY
+from .table import AWAITED, COROUTINES, PERHAPS, PURPOSES, STANDARD, SURELY
 
 _NODE: Final = "node.py"
 _ENDS: Final = {"sys.exit", "os._exit", "builtins.exit", "builtins.quit", "os.abort"}
 _ASKS: Final = {"builtins.input", "getpass.getpass", "builtins.breakpoint", "pdb.set_trace"}
+_ASKED: Final = {"sys.stdin", "sys.breakpointhook"}
 _LOOKS: Final = {"builtins.isinstance", "builtins.issubclass", "builtins.hasattr", "builtins.type"}
 _PARSING: Final = threading.Lock()
 
@@ -135,12 +136,13 @@ class _Look:
         if name in SURELY:
             return Refusal(SURELY[name], sure=True)
         if name in AWAITED:
-            return Refusal(AWAITED[name], sure=call in self.sure.awaited)
+            return Refusal(AWAITED[name], sure=True)
         return Refusal(PERHAPS[name]) if name in PERHAPS else None
 
     def _surely(self, name: str, call: ast.Call) -> bool:
-        only = self.resolver.names(call.func).only == name
-        return only and name not in self.replaced and call in self.sure.calls
+        if self.resolver.names(call.func).only != name or self.replaced & {name, *_ASKED}:
+            return False
+        return call in (self.sure.awaited & self.sure.calls if name in COROUTINES else self.sure.calls)
 
     def _at_argument(self, node: ast.Name | ast.Attribute) -> Iterator[Spot]:
         """A function that is handed on, such as the target of a thread."""

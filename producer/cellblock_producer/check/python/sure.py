@@ -16,9 +16,29 @@ _BRANCHING: Final = (
     *(ast.With, ast.AsyncWith),
 )
 # What may change the meaning of names behind our back.
-_MAGIC_NAMES: Final = {"exec", "eval", "compile", "globals", "vars", "setattr", "delattr", "__builtins__"}
-_MAGIC_ATTRIBUTES: Final = {"__dict__", "__globals__", "__code__", "__builtins__", "modules", "mock", "patch"}
-_EXITS: Final = {"exit", "quit", "SystemExit", "_exit", "BaseException"}
+_MAGIC_NAMES: Final = {
+    "exec",
+    "eval",
+    "compile",
+    "globals",
+    "vars",
+    "setattr",
+    "delattr",
+    "__builtins__",
+    "patch",
+}
+_MAGIC_ATTRIBUTES: Final = {
+    "__dict__",
+    "__globals__",
+    "__code__",
+    "__builtins__",
+    "__setattr__",
+    "modules",
+    "mock",
+    "patch",
+}
+# What may end a script with success.
+_EXITS: Final = {"exit", "quit", "SystemExit", "_exit", "BaseException", "getattr"}
 
 
 @dataclass
@@ -33,7 +53,7 @@ def surely_called(resolver: Resolver, *, as_main: bool) -> Sure:
     """What is surely called by running the module, and then main if `as_main`."""
     program = resolver.program
     sure = Sure()
-    if is_magic(program.tree, program.loaded, as_main=as_main):
+    if _is_magic(program.tree, program.loaded, as_main=as_main):
         return sure
     bodies: list[Iterable[ast.AST]] = [_straight(program.tree.body, as_main=as_main)]
     seen: set[ast.AST] = set()
@@ -47,13 +67,13 @@ def surely_called(resolver: Resolver, *, as_main: bool) -> Sure:
     return sure
 
 
-def is_magic(tree: ast.AST, loaded: set[str], *, as_main: bool) -> bool:
+def _is_magic(tree: ast.AST, loaded: set[str], *, as_main: bool) -> bool:
     """Whether the code holds what makes its names stand for anything, or ends a script quietly."""
-    if loaded & _MAGIC_NAMES or (not as_main and loaded & _EXITS):
-        return True
-    return any(
-        isinstance(node, ast.Attribute)
-        and (node.attr in _MAGIC_ATTRIBUTES or (not as_main and node.attr in _EXITS))
+    exits = set() if as_main else _EXITS
+    names, attributes = _MAGIC_NAMES | exits, _MAGIC_ATTRIBUTES | exits
+    return bool(loaded & names) or any(
+        (isinstance(node, ast.Attribute) and node.attr in attributes)
+        or (isinstance(node, ast.alias) and node.name in names)
         for node in ast.walk(tree)
     )
 

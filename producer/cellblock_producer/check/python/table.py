@@ -16,11 +16,11 @@ def _split(table: dict[str, str]) -> dict[str, str]:
 SURELY: Final = _split(
     {
         words.CONNECT: """
-            socket.socket socket.create_connection urllib.request.urlretrieve
+            socket.create_connection urllib.request.urlretrieve
             http.client.HTTPConnection().request http.client.HTTPConnection().connect
             http.client.HTTPSConnection().request http.client.HTTPSConnection().connect
             smtplib.SMTP().connect imaplib.IMAP4 imaplib.IMAP4_SSL poplib.POP3 poplib.POP3_SSL
-            ssl.get_server_certificate logging.handlers.SysLogHandler""",
+            ssl.get_server_certificate""",
         words.LISTEN: """
             socket.create_server socketserver.TCPServer socketserver.ThreadingTCPServer
             socketserver.UDPServer http.server.HTTPServer http.server.ThreadingHTTPServer
@@ -42,12 +42,11 @@ SURELY: Final = _split(
             pathlib.Path().hardlink_to shutil.copy shutil.copy2 shutil.copyfile shutil.copytree
             shutil.move venv.create""",
         words.WRITE: """
-            pathlib.Path().write_text pathlib.Path().write_bytes shelve.open logging.FileHandler
-            logging.handlers.RotatingFileHandler logging.handlers.TimedRotatingFileHandler""",
+            pathlib.Path().write_text pathlib.Path().write_bytes shelve.open""",
         words.ENTER: "os.chdir os.fchdir",
         words.TEMPORARY: """
             tempfile.TemporaryFile tempfile.NamedTemporaryFile tempfile.TemporaryDirectory
-            tempfile.mkdtemp tempfile.mkstemp tempfile.gettempdir""",
+            tempfile.mkdtemp tempfile.mkstemp""",
         words.SHARE: """
             multiprocessing.Queue multiprocessing.JoinableQueue multiprocessing.SimpleQueue
             multiprocessing.Lock multiprocessing.RLock multiprocessing.Event
@@ -61,18 +60,17 @@ SURELY: Final = _split(
 )
 """What it does, by the name of what is called."""
 
-AWAITED: Final = _split(
-    {
-        words.CONNECT: "asyncio.open_connection asyncio.open_unix_connection",
-        words.START: "asyncio.create_subprocess_exec asyncio.create_subprocess_shell",
-    }
-)
+AWAITED: Final = _split({words.START: "asyncio.create_subprocess_exec asyncio.create_subprocess_shell"})
 """Coroutines that fail as surely, once they run."""
+
+COROUTINES: Final = frozenset(AWAITED) | {"asyncio.open_connection", "asyncio.open_unix_connection"}
+"""Calls that do nothing until they are awaited."""
 
 PERHAPS: Final = _split(
     {
         words.CONNECT: """
-            socket.fromfd asyncio.Loop().create_connection asyncio.Loop().create_datagram_endpoint
+            socket.fromfd logging.handlers.SysLogHandler
+            asyncio.Loop().create_connection asyncio.Loop().create_datagram_endpoint
             urllib.request.build_opener().open urllib.request.OpenerDirector().open
             xmlrpc.client.ServerProxy ftplib.FTP_TLS smtplib.LMTP smtplib.SMTP().sendmail
             smtplib.SMTP().send_message nntplib.NNTP nntplib.NNTP_SSL telnetlib.Telnet webbrowser.open""",
@@ -83,6 +81,7 @@ PERHAPS: Final = _split(
             asyncio.Loop().getaddrinfo""",
         words.START: """
             os.system os.startfile asyncio.Loop().subprocess_exec asyncio.Loop().subprocess_shell""",
+        words.TEMPORARY: "tempfile.gettempdir",
         words.SIGNAL: "os.kill os.killpg signal.pidfd_send_signal",
         words.READ: """
             pathlib.Path().read_text pathlib.Path().read_bytes os.open os.readlink os.path.getsize

@@ -10,6 +10,7 @@ with Sandbox() as sandbox:
 from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxError, SandboxUnavailable
 from cellblock_sandbox.launch.plan import Layer
 from cellblock_sandbox.model import Fault, Limits, Mode, Outcome, Program, Usage, Verdict
+from cellblock_sandbox.node.runtime import nodejs_runtime
 from cellblock_sandbox.python.runtime import python_runtime
 from cellblock_sandbox.runtime import Runtime
 from cellblock_sandbox.sandbox import Sandbox
@@ -29,5 +30,6 @@ __all__ = [
     "SandboxUnavailable",
     "Usage",
     "Verdict",
+    "nodejs_runtime",
     "python_runtime",
 ]

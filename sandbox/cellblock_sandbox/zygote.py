@@ -21,7 +21,7 @@ from typing import Any, Final
 from cellblock_sandbox.cell import Cell, Exit
 from cellblock_sandbox.errors import CellLost, SandboxUnavailable
 from cellblock_sandbox.launch.plan import Layer, Plan, Report, read_report
-from cellblock_sandbox.policy import SELF, compile_filter
+from cellblock_sandbox.policy import SELF, compile_filter, compile_zygote_filter
 from cellblock_sandbox.runtime import Runtime
 
 _LAUNCH: Final = (
@@ -228,6 +228,7 @@ def _plan(runtime: Runtime, without_layers: tuple[str, ...]) -> Plan:
         trees=runtime.trees,
         uid=_UNPRIVILEGED if os.geteuid() == 0 else None,
         rlimits=_RLIMITS,
+        filter=base64.b64encode(compile_zygote_filter(runtime.policy)).decode(),
         without_layers=without_layers,
     )
 

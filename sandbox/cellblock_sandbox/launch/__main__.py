@@ -6,6 +6,7 @@ plan ──> namespaces ──> private root ──> user ──> rlimits ──
 
 from __future__ import annotations
 
+import binascii
 import errno
 import os
 import resource
@@ -164,6 +165,8 @@ def become_zygote(plan: Plan, report: Report, control: socket.socket) -> None:
     if not nested:
         control.send(report.to_json())
     os.closerange(_CONTROL + 1, 1 << 16)
+    if plan.filter:
+        kernel.install_filter(binascii.a2b_base64(plan.filter))
     os.execve(plan.argv[0], plan.argv, plan.environ)  # noqa: S606 - no shell is what we want
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import suppress
 
 from . import kernel
@@ -28,6 +29,9 @@ def take_namespaces(without: tuple[str, ...]) -> dict[str, str]:
         outcome["user"] = "left out on purpose" if "user" in without else take_user_namespace(keep_ids=True)
     for name, flag in wanted.items():
         outcome[name] = _tried(flag)
+    if not outcome["uts"]:
+        with suppress(OSError):
+            socket.sethostname("cell")  # the host's is nothing to a code node
     return outcome
 
 

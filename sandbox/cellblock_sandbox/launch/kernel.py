@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import signal
+import struct
 from contextlib import suppress
 from typing import Final
 
@@ -26,9 +27,11 @@ MNT_DETACH: Final = 2
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
+PR_SET_SECCOMP: Final = 22
 PR_CAPBSET_DROP: Final = 24
 PR_SET_SECUREBITS: Final = 28
 PR_SET_NO_NEW_PRIVS: Final = 38
+SECCOMP_MODE_FILTER: Final = 2
 SECBIT_NOROOT_LOCKED: Final = 0b11
 
 _MOUNT_ATTR_RDONLY_NOSUID_NODEV: Final = 0b111
@@ -96,6 +99,13 @@ def drop_capabilities() -> None:
     version_3 = (ctypes.c_uint32 * 2)(0x2008_0522, 0)
     none = (ctypes.c_uint32 * 6)()
     syscall(_CAPSET[platform.machine()], ctypes.byref(version_3), ctypes.byref(none))
+
+
+def install_filter(instructions: bytes) -> None:
+    """Put a seccomp filter of `struct sock_filter`s on this process and its children; raises OSError."""
+    held = ctypes.create_string_buffer(instructions, len(instructions))
+    program = struct.pack("@HP", len(instructions) // 8, ctypes.addressof(held))  # struct sock_fprog
+    _checked(_libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), program, 0, 0))
 
 
 def fork_beside() -> int:

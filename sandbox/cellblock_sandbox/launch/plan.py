@@ -23,6 +23,9 @@ class Plan:
     trees: tuple[Tree, ...]
     uid: int | None  # the unprivileged user and group to become where root, None to stay
     rlimits: dict[str, int]  # ceilings by the names of the `resource` module
+    filter: str = (
+        ""  # for the zygote, as base64 of `struct sock_filter`s; what it refuses its cells cannot do either
+    )
     without_layers: tuple[str, ...] = ()  # left out on purpose: only tests of the sandbox itself do that
 
     def to_json(self) -> bytes:

@@ -1,0 +1,616 @@
+/* What JavaScript cannot do for a cell: fork, lock, and speak on raw descriptors.
+ *
+ *   owner ──"seq delay_ms" + 3 descriptors──> serve() ──fork──> a cell: serve() returns, there alone
+ *   owner <──"forked" + pidfd, "exited"────── serve()            ready(), job(), print(), answer()
+ *
+ * The zygote stays in serve(): not a line of JavaScript runs in it once it is warm. It is the counterpart of
+ * python/zygote.py and python/lock.py and speaks the same two protocols, so the owner does not know which of
+ * them it talks to.
+ *
+ * Node-API and libuv are declared here by hand, and no more of them than is used: both are stable in binary
+ * form within a major version of Node, and so a C compiler is all that it takes to build this file. What it
+ * relies on beyond their promises is tried out by `trial.js` before a runtime is offered.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct napi_env__ *napi_env;
+typedef struct napi_value__ *napi_value;
+typedef struct napi_callback_info__ *napi_callback_info;
+typedef napi_value (*napi_callback)(napi_env, napi_callback_info);
+int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void **);
+int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *);
+int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
+int napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
+int napi_create_double(napi_env, double, napi_value *);
+int napi_create_object(napi_env, napi_value *);
+int napi_get_value_string_utf8(napi_env, napi_value, char *, size_t, size_t *);
+int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
+int napi_get_value_double(napi_env, napi_value, double *);
+int napi_get_value_bool(napi_env, napi_value, bool *);
+int napi_get_buffer_info(napi_env, napi_value, void **, size_t *);
+int napi_throw_error(napi_env, const char *, const char *);
+
+typedef struct uv_loop_s uv_loop_t;
+int napi_get_uv_event_loop(napi_env, uv_loop_t **);
+int uv_loop_fork(uv_loop_t *);
+size_t uv_req_size(int);
+int uv_queue_work(uv_loop_t *, void *, void (*)(void *), void (*)(void *, int));
+enum { UV_WORK = 7 };
+
+enum {
+  CONTROL = 3, /* in the zygote */
+  CHANNEL = 3, /* in a cell */
+  MESSAGE_BYTES = 1 << 17,
+  LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
+  DESCRIPTORS = 64, /* the zygote's ceiling */
+  CELLS = 40, /* alive at once, the dying ones included; each holds a descriptor here */
+  LANDLOCK_CREATE_RULESET = 444,
+  LANDLOCK_RESTRICT_SELF = 446,
+  SIGNALS_AND_ABSTRACT_SOCKETS = 3, /* scopes of Landlock ABI 6 */
+  PIDFD_OPEN = 434,
+  SET_MODE_FILTER = 1, /* seccomp(2) */
+  ON_ALL_THREADS = 1,
+};
+
+struct instruction { /* struct sock_filter */
+  uint16_t code;
+  uint8_t if_true, if_false;
+  uint32_t number;
+};
+
+struct lock {
+  struct instruction *filter;
+  size_t length; /* in instructions; 0 leaves the filter out */
+  uint32_t self_marker;
+  int ruleset; /* of Landlock; -1 where the kernel has no scopes */
+};
+
+struct child {
+  int pidfd; /* -1: free */
+  pid_t pid;
+  unsigned seq;
+};
+
+static struct child children[CELLS];
+static bool in_cell;
+
+static void die(const char *what) {
+  perror(what);
+  _exit(1);
+}
+
+/* ---- both sides: bytes ---- */
+
+static void write_all(int descriptor, const void *data, size_t size) {
+  for (const char *at = data; size > 0;) {
+    ssize_t written = write(descriptor, at, size);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return; /* nobody reads: the owner is gone, and we soon are, too */
+    }
+    at += written;
+    size -= (size_t)written;
+  }
+}
+
+static void read_all(int descriptor, void *data, size_t size) {
+  for (char *at = data; size > 0;) {
+    ssize_t got = read(descriptor, at, size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) _exit(0); /* the owner has no job for us any more */
+    at += got;
+    size -= (size_t)got;
+  }
+}
+
+static uint64_t big_endian(const unsigned char *bytes) {
+  uint64_t number = 0;
+  for (int at = 0; at < 8; at++) number = number << 8 | bytes[at];
+  return number;
+}
+
+/* ---- the cell's side: locking ---- */
+
+static void nothing(void *request) { (void)request; }
+
+static void nothing_after(void *request, int status) {
+  (void)status;
+  free(request);
+}
+
+/* Starts libuv's pool of threads while threads can be started; it does so at the first piece of work. */
+static void start_thread_pool(uv_loop_t *loop) {
+  setenv("UV_THREADPOOL_SIZE", "1", 1);
+  void *request = calloc(1, uv_req_size(UV_WORK));
+  if (!request || uv_queue_work(loop, request, nothing, nothing_after)) die("thread pool");
+  unsetenv("UV_THREADPOOL_SIZE");
+}
+
+static void install_filter(const struct lock *lock) {
+  for (size_t at = 0; at < lock->length; at++)
+    if (lock->filter[at].number == lock->self_marker) lock->filter[at].number = (uint32_t)getpid();
+  struct { unsigned short length; struct instruction *filter; } program = {lock->length, lock->filter};
+  if (lock->length && syscall(SYS_seccomp, SET_MODE_FILTER, ON_ALL_THREADS, &program)) die("seccomp");
+}
+
+/* What the zygote has open is shared by all cells, and so could carry words between them. libuv opens anew what
+ * the main loop needs; the other loops are those of V8's helper threads, which no fork takes along. They may
+ * still be told of work, and libuv aborts where that fails: so they get dead ends of the cell's own. */
+static struct { int descriptor, end; } shared[DESCRIPTORS]; /* end: 0 and 1 of a pipe, 2 an event descriptor */
+static int shared_count;
+
+static void list_shared_descriptors(void) {
+  for (int at = CONTROL + 1; at < DESCRIPTORS; at++) {
+    struct stat is;
+    if (fstat(at, &is)) continue;
+    bool reads = (fcntl(at, F_GETFL) & O_ACCMODE) == O_RDONLY;
+    shared[shared_count].end = !S_ISFIFO(is.st_mode) ? 2 : reads ? 0 : 1;
+    shared[shared_count++].descriptor = at;
+  }
+}
+
+static void unshare_descriptors(void) {
+  int ends[3] = {-1, -1, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  if (ends[2] < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK)) die("pipe");
+  for (int at = 0; at < shared_count; at++)
+    if (dup2(ends[shared[at].end], shared[at].descriptor) < 0) die("dup2");
+  for (int at = 0; at < 3; at++) close(ends[at]);
+}
+
+static void take_descriptors(const int given[3]) {
+  int input[2]; /* an end of input of its own: what cells share, even flags of /dev/null, carries words */
+  if (pipe(input)) die("pipe");
+  close(input[1]);
+  const int from[] = {input[0], given[1], given[2], given[0]};
+  for (int to = 0; to < 4; to++)
+    if (dup2(from[to], to) < 0) die("dup2");
+  for (int at = 0; at < 4; at++) close(from[at]);
+}
+
+/* From here to the end of locking there is one thread, and nobody's code has been read. */
+static void become_cell(uv_loop_t *loop, struct lock *lock, pid_t zygote, const int given[3]) {
+  in_cell = true;
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL)) die("prctl");
+  if (getppid() != zygote) _exit(1); /* it died before we could ask to be told */
+  if (lock->ruleset >= 0 && syscall(LANDLOCK_RESTRICT_SELF, lock->ruleset, 0)) die("landlock");
+  for (int at = 0; at < CELLS; at++)
+    if (children[at].pidfd >= 0) close(children[at].pidfd);
+  if (lock->ruleset >= 0) close(lock->ruleset);
+  unshare_descriptors();
+  if (uv_loop_fork(loop)) die("uv_loop_fork");
+  take_descriptors(given);
+  start_thread_pool(loop);
+  install_filter(lock);
+}
+
+/* ---- the zygote's side: commands and ends ---- */
+
+static void tell(const char *message, int descriptor) {
+  char space[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec part = {(void *)message, strlen(message)};
+  struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+  if (descriptor >= 0) {
+    header.msg_control = space;
+    header.msg_controllen = sizeof space;
+    struct cmsghdr *control = CMSG_FIRSTHDR(&header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(control), &descriptor, sizeof(int));
+  }
+  if (sendmsg(CONTROL, &header, MSG_NOSIGNAL) < 0) _exit(0); /* the owner is gone */
+}
+
+/* One command; fills `given` where three descriptors came with it. */
+static void hear(char *text, size_t size, int given[3]) {
+  char space[CMSG_SPACE(3 * sizeof(int))];
+  struct iovec part = {text, size - 1};
+  struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+  ssize_t got = recvmsg(CONTROL, &header, MSG_CMSG_CLOEXEC);
+  if (got <= 0) _exit(0);
+  text[got] = 0;
+  for (struct cmsghdr *control = CMSG_FIRSTHDR(&header); control; control = CMSG_NXTHDR(&header, control))
+    if (control->cmsg_type == SCM_RIGHTS) memcpy(given, CMSG_DATA(control), 3 * sizeof(int));
+}
+
+static void reap(struct child *child) {
+  int status;
+  struct rusage usage;
+  if (wait4(child->pid, &status, 0, &usage) < 0) die("wait4");
+  long long cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
+                     (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
+  char message[160];
+  snprintf(message, sizeof message, "{\"exited\":%u,\"status\":%d,\"cpu_ns\":%lld,\"peak_kb\":%ld}", child->seq,
+           status, cpu_ns, usage.ru_maxrss);
+  close(child->pidfd);
+  child->pidfd = -1;
+  tell(message, -1);
+}
+
+/* ---- the zygote's side: which pages of the programs' files it and its forks have mapped ---- */
+
+typedef void (*on_pages)(char *from, size_t size, int protection);
+
+static int each_segment(struct dl_phdr_info *object, size_t size, void *argument) {
+  (void)size;
+  if (strstr(object->dlpi_name, "vdso")) return 0;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int at = 0; at < object->dlpi_phnum; at++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[at];
+    if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+    uintptr_t from = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz + page - 1) & ~(page - 1);
+    (*(on_pages *)argument)((char *)from, end - from, segment->p_flags & PF_X ? PROT_READ | PROT_EXEC : PROT_READ);
+  }
+  return 0;
+}
+
+/* They come back when they are touched. */
+static void forget_pages(char *from, size_t size, int protection) {
+  (void)protection;
+  madvise(from, size, MADV_DONTNEED);
+}
+
+/* The kernel leaves it to faults to map a file's pages in a child, 16 at a time, unless the mapping holds a page of
+ * the process's own (vma_needs_copy() in mm/memory.c). One is made here, by writing what is there already. */
+static void copy_pages_at_forks(char *from, size_t size, int protection) {
+  if (mprotect(from, size, protection | PROT_WRITE)) return; /* then cells are slower, and that is all */
+  *(volatile char *)from = *(volatile char *)from;
+  mprotect(from, size, protection);
+}
+
+static void for_each_segment(on_pages what) { dl_iterate_phdr(each_segment, &what); }
+
+/* Random numbers of its own for the next cell: V8 seeds a context's generator when Math.random is first called, by
+ * this flag. Set here and not in the cell, where the same call would fault in what it looks through. */
+static void reseed(void) {
+  static void (*set_flags)(const char *);
+  if (!set_flags) set_flags = (void (*)(const char *))dlsym(RTLD_DEFAULT, "_ZN2v82V818SetFlagsFromStringEPKc");
+  uint32_t seed;
+  if (!set_flags || getrandom(&seed, sizeof seed, 0) != sizeof seed) die("no random numbers");
+  char flag[40];
+  snprintf(flag, sizeof flag, "--random-seed=%u", (seed & INT32_MAX) | 1);
+  set_flags(flag);
+}
+
+/* True in the cell. */
+static bool fork_cell(uv_loop_t *loop, struct lock *lock, unsigned seq, const int given[3]) {
+  struct child *free_place = NULL;
+  for (int at = 0; at < CELLS; at++)
+    if (children[at].pidfd < 0) free_place = &children[at];
+  if (!free_place) die("too many cells at once");
+  reseed();
+  pid_t zygote = getpid(), pid = fork();
+  if (pid < 0) die("fork");
+  if (pid == 0) {
+    become_cell(loop, lock, zygote, given);
+    return true;
+  }
+  int pidfd = (int)syscall(PIDFD_OPEN, pid, 0);
+  if (pidfd < 0) die("pidfd_open");
+  *free_place = (struct child){pidfd, pid, seq};
+  char message[40];
+  snprintf(message, sizeof message, "{\"forked\":%u}", seq);
+  tell(message, pidfd);
+  for (int at = 0; at < 3; at++) close(given[at]);
+  return false;
+}
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static int wait_for_events(struct pollfd polls[CELLS + 1], struct child *polled[CELLS + 1], int patience_ms) {
+  int count = 1;
+  polls[0] = (struct pollfd){CONTROL, POLLIN, 0};
+  for (int at = 0; at < CELLS; at++)
+    if (children[at].pidfd >= 0) {
+      polls[count] = (struct pollfd){children[at].pidfd, POLLIN, 0};
+      polled[count++] = &children[at];
+    }
+  int ready = poll(polls, count, patience_ms);
+  if (ready < 0 && errno != EINTR) die("poll");
+  return ready > 0 ? count : 0;
+}
+
+/* Until the owner is gone; returns in a cell. A cell may be asked for ahead of the time when it is made. */
+static void serve_owner(uv_loop_t *loop, struct lock *lock) {
+  bool wanted = false;
+  unsigned seq = 0;
+  int64_t due = 0;
+  int given[3] = {-1, -1, -1};
+  for (;;) {
+    struct pollfd polls[CELLS + 1];
+    struct child *polled[CELLS + 1];
+    int64_t left = wanted ? due - now_ms() : -1;
+    if (wanted && left <= 0) {
+      wanted = false;
+      if (fork_cell(loop, lock, seq, given)) return;
+      continue;
+    }
+    int count = wait_for_events(polls, polled, (int)left);
+    for (int at = 1; at < count; at++)
+      if (polls[at].revents) reap(polled[at]);
+    if (count && polls[0].revents) {
+      char text[64];
+      int came[3] = {-1, -1, -1};
+      hear(text, sizeof text, came);
+      if (wanted) { /* whatever is said next, what was put off is put off no longer */
+        wanted = false;
+        if (fork_cell(loop, lock, seq, given)) {
+          for (int part = 0; part < 3; part++)
+            if (came[part] >= 0) close(came[part]);
+          return;
+        }
+      }
+      unsigned delay_ms;
+      if (sscanf(text, "%u %u", &seq, &delay_ms) == 2) {
+        wanted = true;
+        due = now_ms() + delay_ms;
+        memcpy(given, came, sizeof given);
+      }
+    }
+  }
+}
+
+/* ---- out of memory: V8, Node and C++ end the process each in its own way, so the word has to come from here ---- */
+
+static void tell_that_memory_is_out(void) {
+  static const char body[] = "{\"error\":{\"kind\":\"memory_limit\",\"type\":\"RangeError\","
+                             "\"message\":\"the code ran out of memory\",\"line\":null,\"traceback\":\"\"}}";
+  unsigned char length[4] = {0, 0, 0, sizeof body - 1};
+  write_all(CHANNEL, length, sizeof length);
+  write_all(CHANNEL, body, sizeof body - 1);
+  char byte;
+  while (read(CHANNEL, &byte, 1) < 0 && errno == EINTR) continue;
+  _exit(0);
+}
+
+static void on_v8_out_of_memory(const char *where, const void *details) {
+  (void)where, (void)details;
+  tell_that_memory_is_out();
+}
+
+/* Some places do not check and fall over what they did not get. */
+static void on_deadly_signal(int number) {
+  void *little = mmap(NULL, LITTLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (little == MAP_FAILED) tell_that_memory_is_out();
+  signal(number, SIG_DFL);
+  raise(number); /* delivered when this returns */
+}
+
+static struct sigaction wasm_traps; /* V8's, by which WebAssembly finds out that it went out of bounds */
+
+static void on_fault(int number, siginfo_t *info, void *context) {
+  void *little = mmap(NULL, LITTLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (little == MAP_FAILED) tell_that_memory_is_out();
+  munmap(little, LITTLE);
+  if (wasm_traps.sa_flags & SA_SIGINFO) {
+    wasm_traps.sa_sigaction(number, info, context);
+    return;
+  }
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+/* V8 has no C interface and neither has C++, but their symbols are exported. */
+static void watch_memory(void) {
+  void *(*current)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "_ZN2v87Isolate10GetCurrentEv");
+  void (*on_v8)(void *, void (*)(const char *, const void *)) =
+      (void (*)(void *, void (*)(const char *, const void *)))dlsym(
+          RTLD_DEFAULT, "_ZN2v87Isolate18SetOOMErrorHandlerEPFvPKcRKNS_10OOMDetailsEE");
+  void (*on_new)(void (*)(void)) = (void (*)(void (*)(void)))dlsym(RTLD_DEFAULT, "_ZSt15set_new_handlerPFvvE");
+  if (current && on_v8) on_v8(current(), on_v8_out_of_memory);
+  if (on_new) on_new(tell_that_memory_is_out);
+  struct sigaction plain = {.sa_handler = on_deadly_signal, .sa_flags = SA_ONSTACK};
+  struct sigaction fault = {.sa_sigaction = on_fault, .sa_flags = SA_ONSTACK | SA_SIGINFO};
+  const int deadly[] = {SIGABRT, SIGTRAP, SIGILL, SIGBUS};
+  for (size_t at = 0; at < sizeof deadly / sizeof *deadly; at++) sigaction(deadly[at], &plain, NULL);
+  sigaction(SIGSEGV, &fault, &wasm_traps);
+}
+
+/* What V8 and Node print of themselves when they die is nothing to a code node; its own prints do not come here. */
+static void silence_the_interpreter(void) {
+  FILE *nobody = fopencookie(NULL, "w", (cookie_io_functions_t){0});
+  if (nobody) stderr = nobody;
+}
+
+/* ---- what JavaScript sees ---- */
+
+static napi_value throw(napi_env env, const char *message) {
+  napi_throw_error(env, NULL, message);
+  return NULL;
+}
+
+static size_t arguments(napi_env env, napi_callback_info info, napi_value *values, size_t most) {
+  napi_get_cb_info(env, info, &most, values, NULL, NULL);
+  return most;
+}
+
+/* receive(): one message of the owner. */
+static napi_value receive(napi_env env, napi_callback_info info) {
+  (void)info;
+  static char text[MESSAGE_BYTES];
+  ssize_t got = in_cell ? -1 : recv(CONTROL, text, sizeof text, 0);
+  napi_value value = NULL;
+  if (got <= 0) return throw(env, "there is no owner");
+  napi_create_string_utf8(env, text, (size_t)got, &value);
+  return value;
+}
+
+/* send(text): one message to the owner. */
+static napi_value send_text(napi_env env, napi_callback_info info) {
+  napi_value value;
+  char text[4096];
+  size_t size;
+  if (in_cell || arguments(env, info, &value, 1) != 1) return throw(env, "not here");
+  if (napi_get_value_string_utf8(env, value, text, sizeof text, &size)) return throw(env, "a string is wanted");
+  tell(text, -1);
+  return NULL;
+}
+
+/* forget(): unmap what the start needed of the programs' files; what is touched from here on is what cells need. */
+static napi_value forget(napi_env env, napi_callback_info info) {
+  (void)env, (void)info;
+  for_each_segment(forget_pages);
+  return NULL;
+}
+
+/* serve(filter, selfMarker, nestedLandlock): returns in a cell that is locked, and nowhere else. */
+static napi_value serve(napi_env env, napi_callback_info info) {
+  napi_value values[3];
+  struct lock lock = {.ruleset = -1};
+  void *filter;
+  size_t size;
+  bool nested;
+  uv_loop_t *loop;
+  if (in_cell || arguments(env, info, values, 3) != 3) return throw(env, "not here");
+  if (napi_get_buffer_info(env, values[0], &filter, &size) || size % sizeof(struct instruction) ||
+      napi_get_value_uint32(env, values[1], &lock.self_marker) || napi_get_value_bool(env, values[2], &nested) ||
+      napi_get_uv_event_loop(env, &loop))
+    return throw(env, "serve(filter, selfMarker, nestedLandlock)");
+  lock.length = size / sizeof(struct instruction);
+  lock.filter = malloc(size + 1);
+  if (!lock.filter) die("malloc");
+  memcpy(lock.filter, filter, size);
+  list_shared_descriptors(); /* before there are any of ours */
+  if (nested) {
+    uint64_t attributes[3] = {0, 0, SIGNALS_AND_ABSTRACT_SOCKETS};
+    lock.ruleset = (int)syscall(LANDLOCK_CREATE_RULESET, attributes, sizeof attributes, 0);
+    if (lock.ruleset < 0) die("landlock");
+  }
+  if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
+  for (int at = 0; at < CELLS; at++) children[at].pidfd = -1;
+  for_each_segment(copy_pages_at_forks);
+  serve_owner(loop, &lock);
+  free(lock.filter);
+  watch_memory();
+  silence_the_interpreter();
+  return NULL;
+}
+
+/* ready(): say that this cell is locked and rehearsed, with the CPU time that it used until now. */
+static napi_value ready(napi_env env, napi_callback_info info) {
+  (void)env, (void)info;
+  struct timespec used;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  uint64_t cpu_ns = used.tv_sec * 1000000000ULL + used.tv_nsec;
+  unsigned char bytes[8];
+  for (int at = 0; at < 8; at++) bytes[at] = (unsigned char)(cpu_ns >> (56 - 8 * at));
+  write_all(CHANNEL, bytes, sizeof bytes);
+  return NULL;
+}
+
+static void limit(int resource, uint64_t most) {
+  struct rlimit both = {most, most};
+  if (setrlimit(resource, &both)) die("setrlimit");
+}
+
+/* job(): take the limits upon us, then the one job; {text, most} with the most bytes that its answer may have. */
+static napi_value job(napi_env env, napi_callback_info info) {
+  (void)info;
+  unsigned char header[40]; /* data, address space (V8 reserves more than it uses: no limit of it), CPU s, answer, job */
+  read_all(CHANNEL, header, sizeof header);
+  size_t size = big_endian(header + 32);
+  char *text = malloc(size + 1);
+  if (!text) die("malloc");
+  limit(RLIMIT_CPU, big_endian(header + 16));
+  limit(RLIMIT_DATA, big_endian(header));
+  read_all(CHANNEL, text, size);
+  napi_value value, string, most;
+  napi_create_object(env, &value);
+  if (napi_create_string_utf8(env, text, size, &string)) return throw(env, "the job is too large");
+  napi_create_double(env, (double)big_endian(header + 24), &most);
+  napi_set_named_property(env, value, "text", string);
+  napi_set_named_property(env, value, "most", most);
+  free(text);
+  return value;
+}
+
+/* answer(text, most): the end of this cell, unless the text has more bytes; returns how many it has. */
+static napi_value answer(napi_env env, napi_callback_info info) {
+  napi_value values[2], result;
+  double most;
+  size_t size;
+  if (!in_cell || arguments(env, info, values, 2) != 2) return throw(env, "not here");
+  if (napi_get_value_string_utf8(env, values[0], NULL, 0, &size) || napi_get_value_double(env, values[1], &most))
+    return throw(env, "answer(text, most)");
+  if ((double)size > most || size > UINT32_MAX) {
+    napi_create_double(env, (double)size, &result);
+    return result;
+  }
+  char *frame = malloc(4 + size + 1);
+  if (!frame) tell_that_memory_is_out();
+  for (int at = 0; at < 4; at++) frame[at] = (char)(size >> (24 - 8 * at));
+  napi_get_value_string_utf8(env, values[0], frame + 4, size + 1, &size);
+  write_all(CHANNEL, frame, 4 + size);
+  char byte;
+  while (read(CHANNEL, &byte, 1) < 0 && errno == EINTR) continue; /* the owner looks at what we used, and kills us */
+  _exit(0);
+}
+
+/* print(descriptor, bytes): all of them, now; what was printed survives a kill. */
+static napi_value print(napi_env env, napi_callback_info info) {
+  napi_value values[2];
+  uint32_t descriptor;
+  void *data;
+  size_t size;
+  if (arguments(env, info, values, 2) != 2 || napi_get_value_uint32(env, values[0], &descriptor) ||
+      napi_get_buffer_info(env, values[1], &data, &size))
+    return throw(env, "print(descriptor, bytes)");
+  write_all((int)descriptor, data, size);
+  return NULL;
+}
+
+/* pid(): ours; Node looks it up once, in the zygote. */
+static napi_value pid(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value value;
+  napi_create_double(env, (double)getpid(), &value);
+  return value;
+}
+
+/* die(status): at once, without a word to anybody. */
+static napi_value leave(napi_env env, napi_callback_info info) {
+  napi_value value;
+  uint32_t status = 1;
+  if (arguments(env, info, &value, 1) == 1) napi_get_value_uint32(env, value, &status);
+  _exit((int)status);
+}
+
+__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  static const struct { const char *name; napi_callback call; } functions[] = {
+      {"receive", receive}, {"send", send_text}, {"serve", serve}, {"ready", ready}, {"job", job},
+      {"answer", answer},   {"print", print},    {"pid", pid},     {"leave", leave}, {"forget", forget},
+  };
+  for (size_t at = 0; at < sizeof functions / sizeof *functions; at++) {
+    napi_value function;
+    napi_create_function(env, functions[at].name, strlen(functions[at].name), functions[at].call, NULL, &function);
+    napi_set_named_property(env, exports, functions[at].name, function);
+  }
+  return exports;
+}

@@ -1,0 +1,36 @@
+// What every Node.js cell does, however it came to be: warm up, rehearse, say ready, take the one job.
+'use strict';
+
+const refusals = require('./refusals.js');
+const harness = require('./harness.js');
+const streams = require('./streams.js');
+
+// Load what jobs will want, and put in place what they are to meet. `hands` reaches the owner.
+function warm(hands, config) {
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  for (const name of config.preload) require(name);
+  streams.install(hands.print);
+  refusals.install();
+  harness.warm(hands, config.packages);
+  process.argv.length = 1;
+  forgetOurselves();
+}
+
+// What is loaded can be walked to from any module; ours is reached by nobody.
+function forgetOurselves() {
+  for (const file of Object.keys(require.cache)) {
+    require.cache[file].children.length = 0;
+    delete require.cache[file];
+  }
+  process.mainModule = undefined;
+}
+
+async function serve(hands) {
+  await harness.rehearse();
+  streams.goLive();
+  hands.ready();
+  const { text, most } = hands.job();
+  harness.run(text, most);
+}
+
+module.exports = { warm, rehearse: harness.rehearse, serve };

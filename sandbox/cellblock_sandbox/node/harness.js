@@ -1,0 +1,181 @@
+// Runs one program in its cell: the job comes in as JSON, one answer goes out.
+//
+//   compile ──> main(inputs), awaited ──> JSON ──> end        (script: run it, until nothing is left to do)
+//      └── syntax fault       └── thrown, exit, never settled ──> fault ──> end
+//
+// The code shares this realm. It may patch whatever it finds there; so what is used here after it has run was
+// taken before, and all that it can change is its own answer. `end` does not return in a cell.
+'use strict';
+
+const { createRequire } = require('node:module');
+const vm = require('node:vm');
+const { NODE, fault, faultOf, syntaxFault, describe, nameOf } = require('./faults.js');
+const { Buffer, Error, JSON, Object, Array, Promise } = globalThis;
+const bytes = Buffer.from;
+const apply = Reflect.apply;
+const { parse, stringify } = JSON;
+const { keys } = Object;
+const { isArray } = Array;
+const { compileFunction, constants } = vm;
+const { listenerCount, on, removeListener } = process;
+
+const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
+const OPTIONS = {
+  __proto__: null,
+  filename: NODE,
+  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+};
+// On a line of its own, so that no comment swallows it and no line of the code moves.
+const HAND_OVER_MAIN = "\n;return typeof main === 'undefined' ? undefined : main;";
+const FAULT_BYTES = 1 << 20;
+const REHEARSAL = `
+const { x } = { x: 1 };
+async function main({ a }) {
+  await null;
+  console.log('');
+  return { a: [...Array(a).keys()].map(String), b: { c: x } };
+}`;
+
+let addon;
+let root;
+let end; // called with the answer, at most once a cell
+let script = false;
+let draining = false;
+
+function warm(given, packages) {
+  addon = given;
+  root = packages ?? '';
+  apply(on, process, ['uncaughtException', failUnlessHandled]);
+  apply(on, process, ['beforeExit', drained]);
+  apply(on, process, ['exit', exited]);
+  process.reallyExit = left;
+}
+
+// Run a program of our own, so that what every job needs is compiled, and its pages are copied, beforehand.
+async function rehearse() {
+  await new Promise((resolve) => {
+    end = resolve;
+    execute(REHEARSAL, { a: 3 });
+  });
+}
+
+function run(text, most) {
+  end = (body) => {
+    const size = addon.answer(body, most);
+    if (size !== undefined) addon.answer(failed(fault('output_limit', `the answer has ${size} bytes; ${most} are allowed`)), FAULT_BYTES);
+  };
+  const { code, mode, inputs } = parse(text);
+  script = mode === 'script';
+  if (!script) apply(on, process, ['unhandledRejection', sayRejection]);
+  execute(code, inputs);
+}
+
+function execute(code, inputs) {
+  let program;
+  try {
+    program = compile(code);
+  } catch (error) {
+    end(failed(syntaxFault(error)));
+    return;
+  }
+  start(program, inputs);
+}
+
+function compile(code) {
+  if (script) return compileFunction(code, PARAMETERS, OPTIONS);
+  try {
+    return compileFunction(code + HAND_OVER_MAIN, PARAMETERS, OPTIONS);
+  } catch (error) {
+    compileFunction(code, PARAMETERS, OPTIONS); // the error without our line
+    throw error;
+  }
+}
+
+async function start(program, inputs) {
+  let body;
+  try {
+    const module = { exports: {} };
+    const require = createRequire(`${root}/${NODE}`);
+    const main = apply(program, module.exports, [module.exports, require, module, `/${NODE}`, '/']);
+    if (script) return; // what is left of it goes on until `drained`
+    body = await outputs(main, inputs);
+  } catch (error) {
+    body = failed(faultOf(error));
+  }
+  end(body);
+}
+
+async function outputs(main, inputs) {
+  if (typeof main !== 'function')
+    return failed(fault('code_error', 'the code defines no function main', { type: 'ReferenceError' }));
+  return encoded(await main(inputs));
+}
+
+function encoded(value) {
+  if (typeof value !== 'object' || value === null || isArray(value)) return notAnObject(value);
+  let body;
+  try {
+    body = stringify(value);
+  } catch (error) {
+    const { type, message } = faultOf(error);
+    return failed(fault('invalid_output', `${culprit(value)} is not JSON: ${message}`, { type }));
+  }
+  // A toJSON of the code's own may have made anything of it.
+  return typeof body === 'string' && body[0] === '{' ? `{"outputs":${body}}` : notAnObject(body);
+}
+
+function notAnObject(value) {
+  const message = `main must return an object with its outputs, but it returned ${describe(value)}`;
+  return failed(fault('invalid_output', message, { type: nameOf(value) }));
+}
+
+function culprit(value) {
+  const names = keys(value);
+  for (let at = 0; at < names.length; at++) {
+    try {
+      stringify(value[names[at]]);
+    } catch {
+      return `output ${stringify(names[at])}`;
+    }
+  }
+  return 'the answer';
+}
+
+function failed(described, exitCode) {
+  const status = script ? (exitCode ?? 1) : undefined;
+  return stringify({ __proto__: null, error: described, exit_code: status });
+}
+
+// ---- ends that main does not bring about ----
+
+function failUnlessHandled(error) {
+  if (apply(listenerCount, process, ['uncaughtException']) === 1) end(failed(faultOf(error)));
+}
+
+function sayRejection(reason) {
+  const { type, message, line } = faultOf(reason);
+  const place = line === null ? '' : ` (line ${line})`;
+  addon.print(2, bytes(`Unhandled rejection: ${type}: ${message}${place}\n`));
+}
+
+// Nothing is left to do. Listeners of the code's own come first at the exit.
+function drained() {
+  draining = true;
+  apply(removeListener, process, ['exit', exited]);
+  apply(on, process, ['exit', exited]);
+}
+
+function exited(code) {
+  if (draining) left(code, 'main returned a promise that never settles: nothing is left to do that could settle it');
+}
+
+// In the place of process.reallyExit, which process.exit() calls in the end.
+function left(code, message = 'the code called process.exit before main returned') {
+  const status = (code ?? process.exitCode ?? 0) & 0xff;
+  if (script && status === 0) end('{"outputs":{},"exit_code":0}');
+  const described = faultOf(new Error(script ? `the code exited: ${status}` : message));
+  described.type = script || !draining ? 'process.exit' : 'Promise';
+  end(failed(described, status));
+}
+
+module.exports = { warm, rehearse, run };

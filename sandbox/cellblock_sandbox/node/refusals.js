@@ -1,0 +1,135 @@
+// What a code node tried and was refused, in its author's words; and the three things refused here.
+//
+// The kernel refuses files, network, processes and signals. Threads, the inspector and Node's inner bindings
+// need no system call that tells them apart: they are taken out here, for a clear word. What they could do
+// the kernel stops all the same: a cell starts no thread once its code is there.
+'use strict';
+
+const { syncBuiltinESMExports } = require('node:module');
+const { WeakSet, Error, String, JSON, Set } = globalThis;
+const apply = Reflect.apply;
+const { add, has } = WeakSet.prototype;
+const hasName = Set.prototype.has;
+const slice = String.prototype.slice;
+const startsWith = String.prototype.startsWith;
+const stringify = JSON.stringify;
+const defineProperty = Object.defineProperty;
+
+const NETWORK = 'open a network connection';
+const PROCESS = 'start another process';
+// By the name that libuv gives to what was tried.
+const ATTEMPTS = {
+  __proto__: null,
+  open: 'open the file',
+  stat: 'reach the file',
+  lstat: 'reach the file',
+  access: 'reach the file',
+  readlink: 'reach the file',
+  realpath: 'reach the file',
+  statfs: 'reach the file',
+  scandir: 'list the folder',
+  opendir: 'list the folder',
+  chdir: 'enter the folder',
+  uv_cwd: 'look up its folder',
+  cp: 'change files',
+  watch: 'watch files',
+  kill: 'signal another process',
+  listen: 'listen on the network',
+  bind: 'use the network',
+  getaddrinfo: 'look up a host on the network',
+  getnameinfo: 'look up a host on the network',
+  connect: NETWORK,
+  socket: NETWORK,
+  uv_interface_addresses: 'look at the network',
+};
+const CHANGES = new Set([
+  ...['mkdir', 'mkdtemp', 'rmdir', 'unlink', 'rename', 'link', 'symlink', 'copyfile', 'chmod', 'fchmod', 'lchmod'],
+  ...['chown', 'fchown', 'lchown', 'utime', 'futime', 'lutime', 'ftruncate', 'rm', 'fsync', 'fdatasync'],
+]);
+const REFUSED = new Set(['EPERM', 'EACCES', 'ENOSYS', 'EROFS']);
+const MISSING = new Set(['ENOENT', 'ENOTDIR']); // where the cell has a root of its own, the host's files are not there
+const NAME_LOOKUPS = new Set(['EAI_AGAIN', 'EAI_FAIL', 'EAI_NONAME', 'EAI_SYSTEM', 'ENOTFOUND', 'ECONNREFUSED', 'ETIMEOUT']);
+
+const ours = new WeakSet();
+
+// Take out what no system call tells apart. Done in the zygote, before anything else can hold on to it.
+function install() {
+  const workers = require('node:worker_threads');
+  const inspector = require('node:inspector');
+  const promises = require('node:inspector/promises'); // loaded before what it is made of is gone
+  workers.Worker = refuse('start a worker thread');
+  for (const name of ['open', 'Session', 'waitForDebugger']) inspector[name] = refuse('use the inspector');
+  promises.Session = refuse('use the inspector');
+  for (const name of ['binding', '_linkedBinding', 'dlopen'])
+    process[name] = refuse(name === 'dlopen' ? 'load native code' : "reach Node's inner bindings");
+  for (const name of ['_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', '_stopProfilerIdleNotifier'])
+    process[name] = refuse('use the inspector');
+  process.report.writeReport = refuse('write a file');
+  memoryUsageWithoutProc();
+  syncBuiltinESMExports();
+}
+
+// libuv reads the resident size from /proc, which is not there: the largest that it ever was stands for it.
+function memoryUsageWithoutProc() {
+  const { getHeapStatistics } = require('node:v8');
+  const { resourceUsage } = process;
+  const rss = () => resourceUsage().maxRSS * 1024;
+  const memoryUsage = () => {
+    const heap = getHeapStatistics();
+    return {
+      rss: rss(),
+      heapTotal: heap.total_heap_size,
+      heapUsed: heap.used_heap_size,
+      external: heap.external_memory,
+      arrayBuffers: 0,
+    };
+  };
+  memoryUsage.rss = rss;
+  defineProperty(process, 'memoryUsage', { value: memoryUsage, configurable: true, writable: true, enumerable: true });
+}
+
+function refuse(attempt) {
+  return function refused() {
+    fail(attempt);
+  };
+}
+
+function fail(attempt) {
+  const error = new Error(sentence(attempt));
+  error.code = 'ERR_ACCESS_DENIED';
+  apply(add, ours, [error]);
+  throw error;
+}
+
+const sentence = (attempt) => `this code node tried to ${attempt}, which is not allowed`;
+const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+// What a refusal that surfaced as `error` was of, as a sentence; null where it was none.
+function refusalBehind(error, depth = 0) {
+  if (!isObject(error) || depth > 4) return null;
+  if (apply(has, ours, [error])) return `${error.message}`;
+  const own = refusalOf(error);
+  if (own) return own;
+  const parts = isObject(error.errors) ? [error.cause, error.errors[0]] : [error.cause]; // fetch, happy eyeballs
+  for (let at = 0; at < parts.length; at++) {
+    const found = refusalBehind(parts[at], depth + 1);
+    if (found) return found;
+  }
+  return null;
+}
+
+function refusalOf(error) {
+  const { code, syscall = error.info?.syscall, path } = error;
+  if (typeof code !== 'string' || typeof syscall !== 'string') return null;
+  if (apply(startsWith, syscall, ['spawn'])) return sentence(PROCESS);
+  if (apply(startsWith, syscall, ['query'])) return sentence(ATTEMPTS.getaddrinfo); // c-ares: queryA, queryTxt
+  const ofFiles = typeof path === 'string' || apply(hasName, CHANGES, [syscall]);
+  const refused = apply(hasName, REFUSED, [code]) || (ofFiles && apply(hasName, MISSING, [code]));
+  const unknown = code === 'ERR_SYSTEM_ERROR' && syscall in ATTEMPTS; // libuv has no name for each errno
+  if (!refused && !unknown && !apply(hasName, NAME_LOOKUPS, [code])) return null;
+  if (apply(hasName, CHANGES, [syscall])) return sentence(`change files (${syscall})`);
+  const attempt = ATTEMPTS[syscall] ?? `do something (${apply(slice, syscall, [0, 50])})`;
+  return sentence(typeof path === 'string' && ofFiles ? `${attempt} ${stringify(apply(slice, path, [0, 200]))}` : attempt);
+}
+
+module.exports = { install, refusalBehind, fail };

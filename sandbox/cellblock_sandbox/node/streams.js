@@ -1,0 +1,34 @@
+// stdout and stderr that pass everything on at once: what was printed survives a kill.
+'use strict';
+
+const { Writable } = require('node:stream');
+
+let live = false; // what a rehearsal prints is for nobody
+
+// In the place of Node's own, which are made when they are first used, for whatever the descriptor is then.
+function install(print) {
+  for (const [descriptor, name] of [[1, 'stdout'], [2, 'stderr']]) {
+    const stream = new Writable({
+      decodeStrings: true,
+      write(chunk, _, done) {
+        if (live) print(descriptor, chunk);
+        done();
+      },
+    });
+    stream.fd = descriptor;
+    stream._type = 'pipe';
+    stream._isStdio = true;
+    stream.destroySoon = stream.destroy;
+    stream._destroy = (error, done) => done(error);
+    Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true, writable: true });
+  }
+  // It binds its streams at first use.
+  console.log('');
+  console.error('');
+}
+
+function goLive() {
+  live = true;
+}
+
+module.exports = { install, goLive };

@@ -3,9 +3,12 @@
 import difflib
 import os
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from cellblock_producer.contract import Language
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .runtimes import DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
 
@@ -71,6 +74,12 @@ class Settings(BaseModel):
         ge=1,
         le=100,
         description="Cells started for one job, at most, when workers die under it; then `worker_lost`.",
+    )
+    runtimes: Annotated[dict[str, RuntimeSettings], BeforeValidator(read_runtimes)] = Field(
+        default={name: RuntimeSettings(language=Language(name)) for name in DEFAULTS},
+        description="Runtimes that are kept warm, by name, as JSON or @FILE: "
+        '{"python3": {}, "nodejs": {"interpreter": …}, '
+        '"python3-data": {"language": "python3", "packages": …, "preload": ["numpy"]}}.',
     )
     events: bool = Field(
         default=False,

@@ -158,24 +158,34 @@ static void install_filter(const struct lock *lock) {
 /* What the zygote has open is shared by all cells, and so could carry words between them. libuv opens anew what
  * the main loop needs; the other loops are those of V8's helper threads, which no fork takes along. They may
  * still be told of work, and libuv aborts where that fails: so they get dead ends of the cell's own. */
-static struct { int descriptor, end; } shared[DESCRIPTORS]; /* end: 0 and 1 of a pipe, 2 an event descriptor */
+enum end { READS, WRITES, EVENTS };
+static struct {
+  int descriptor;
+  enum end end;
+  ino_t pipe;
+} shared[DESCRIPTORS];
 static int shared_count;
 
 static void list_shared_descriptors(void) {
   for (int at = CONTROL + 1; at < DESCRIPTORS; at++) {
     struct stat is;
     if (fstat(at, &is)) continue;
-    bool reads = (fcntl(at, F_GETFL) & O_ACCMODE) == O_RDONLY;
-    shared[shared_count].end = !S_ISFIFO(is.st_mode) ? 2 : reads ? 0 : 1;
-    shared[shared_count++].descriptor = at;
+    shared[shared_count].descriptor = at;
+    shared[shared_count].pipe = S_ISFIFO(is.st_mode) ? is.st_ino : 0;
+    shared[shared_count++].end =
+        !S_ISFIFO(is.st_mode) ? EVENTS : (fcntl(at, F_GETFL) & O_ACCMODE) == O_RDONLY ? READS : WRITES;
   }
 }
 
 static void unshare_descriptors(void) {
   int ends[3] = {-1, -1, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (ends[2] < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK)) die("pipe");
-  for (int at = 0; at < shared_count; at++)
+  if (ends[EVENTS] < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK)) die("pipe");
+  for (int at = 0; at < shared_count; at++) {
+    struct stat is;
+    if (shared[at].pipe && !fstat(shared[at].descriptor, &is) && is.st_ino != shared[at].pipe)
+      continue; /* libuv has made it anew already, in a handler of fork() */
     if (dup2(ends[shared[at].end], shared[at].descriptor) < 0) die("dup2");
+  }
   for (int at = 0; at < 3; at++) close(ends[at]);
 }
 

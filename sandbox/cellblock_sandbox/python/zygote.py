@@ -6,6 +6,7 @@ owner ──"seq" + 3 descriptors──> fork ──"forked" + pidfd──> owne
 
 from __future__ import annotations
 
+import _thread
 import base64
 import gc
 import importlib
@@ -15,13 +16,12 @@ import select
 import site
 import socket
 import sys
-import threading
 import time
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any, Final
 
-from . import faults, harness, refusals
+from . import alone, faults, harness, refusals
 from .lock import Lock, release_memory
 
 _CONTROL: Final = 3
@@ -76,7 +76,8 @@ def warm(config: dict[str, Any]) -> Lock:
         self_marker=config["self_marker"],
         nested_landlock=config["nested_landlock"],
     )
-    threading.stack_size(_THREAD_STACK)
+    alone.give_back_hook()
+    _thread.stack_size(_THREAD_STACK)
     harness.use_standard_streams()
     refusals.watch()
     for name in [name for name in sys.modules if name.split(".")[0] == __package__]:

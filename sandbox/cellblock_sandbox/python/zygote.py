@@ -15,6 +15,7 @@ import os
 import select
 import site
 import socket
+import struct
 import sys
 import time
 from importlib.machinery import ModuleSpec
@@ -25,11 +26,20 @@ from . import alone, faults, harness, refusals
 from .lock import Lock, release_memory
 
 _CONTROL: Final = 3
-_COMMAND_BYTES: Final = 1 << 17
+_CONFIG_BYTES: Final = 1 << 17
 _DESCRIPTORS: Final = 64  # its ceiling
 _REHEARSALS: Final = 20  # it makes its code faster from the eighth time on, in several steps
 # Counts against a job's memory whether used or not; libc's 8 MB would be most of it.
 _THREAD_STACK: Final = 1 << 20
+
+# The talk with the owner in ready-made pieces and by plain calls: what a zygote writes to between two forks,
+# the reference count of a function included, it has to copy again after each.
+_ORDER_BYTES: Final = 64
+_PASSED: Final = struct.Struct("3i")  # channel, stdout, stderr
+_PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
+_PIDFD: Final = struct.Struct("i")
+_FORKED: Final = b'{"forked": %d}'
+_EXITED: Final = b'{"exited": %d, "status": %d, "cpu_ns": %d, "peak_kb": %d}'
 
 
 class Borrowed:
@@ -52,7 +62,7 @@ class Borrowed:
 def main() -> None:
     """Warm up as the owner says, then serve it until it goes."""
     with socket.socket(fileno=_CONTROL) as control:
-        config = json.loads(control.recv(_COMMAND_BYTES))
+        config = json.loads(control.recv(_CONFIG_BYTES))
         try:
             lock = warm(config)
         except Exception as error:
@@ -101,7 +111,7 @@ class Zygote:
         self._lock = lock
         self._pid = os.getpid()
         self._cells: dict[int, tuple[int, int]] = {}  # pidfd -> (seq, pid)
-        self._later: tuple[float, int, list[int]] | None = None  # when, seq, descriptors
+        self._later: tuple[float, int, tuple[int, int, int]] | None = None  # when, seq, descriptors
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
@@ -119,13 +129,14 @@ class Zygote:
                 self._fork_now()
 
     def _command(self) -> None:
-        message, descriptors, _, _ = socket.recv_fds(self._control, _COMMAND_BYTES, 3)
+        message, ancillary, _, _ = self._control.recvmsg(_ORDER_BYTES, _PASSED_BYTES)
         if not message:
             os._exit(0)
         self._fork_now()
         if message != b"now":
             seq, delay_ms = map(int, message.split())
-            self._later = (time.monotonic() + delay_ms / 1000, seq, descriptors)
+            ((_, _, passed),) = ancillary
+            self._later = (time.monotonic() + delay_ms / 1000, seq, _PASSED.unpack(passed))
             if delay_ms == 0:
                 self._fork_now()
 
@@ -137,9 +148,10 @@ class Zygote:
         if pid == 0:
             self._become_cell(*descriptors)
         pidfd = os.pidfd_open(pid)
+        passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _PIDFD.pack(pidfd))
+        self._control.sendmsg((_FORKED % seq,), (passed,))
         self._cells[pidfd] = (seq, pid)
         self._poll.register(pidfd, select.POLLIN)
-        socket.send_fds(self._control, [json.dumps({"forked": seq}).encode()], [pidfd])
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -165,8 +177,7 @@ class Zygote:
         os.close(pidfd)
         _, status, usage = os.wait4(pid, 0)
         cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
-        report = {"exited": seq, "status": status, "cpu_ns": cpu_ns, "peak_kb": usage.ru_maxrss}
-        self._control.send(json.dumps(report).encode())
+        self._control.send(_EXITED % (seq, status, cpu_ns, usage.ru_maxrss))
 
 
 def reseed() -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -29,6 +30,9 @@ _LAUNCH: Final = (
     "runpy.run_module('launch', run_name='__main__', alter_sys=True)"
 )
 _MESSAGE_BYTES: Final = 1 << 17
+_REPORT_BYTES: Final = 4 << 10  # of a cell; with much more, libc would map memory for each
+_PASSED: Final = struct.Struct("i")  # a pidfd
+_PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
 _LAUNCH_SECONDS: Final = 30.0
 _UNPRIVILEGED: Final = 65534  # nobody
 _FILES_CLOSED: Final = {"landlock", "private root"}  # one of them is in the required core
@@ -86,14 +90,15 @@ class Zygote:
     def hear(self) -> None:
         """Take one message that is there; raises CellLost when the zygote is dead."""
         try:
-            message, descriptors, _, _ = socket.recv_fds(self.control, _MESSAGE_BYTES, 1)
+            message, ancillary, _, _ = self.control.recvmsg(_REPORT_BYTES, _PASSED_BYTES)
         except OSError as error:
             raise CellLost("the zygote died") from error
         if not message:
             raise CellLost("the zygote died")
         fields = json.loads(message)
         if "forked" in fields:
-            self._cells[fields["forked"]].forked(descriptors[0])
+            ((_, _, passed),) = ancillary
+            self._cells[fields["forked"]].forked(*_PASSED.unpack(passed))
             return
         cell = self._cells.pop(fields["exited"])
         cell.exit = Exit(status=fields["status"], cpu_ns=fields["cpu_ns"], peak_kb=fields["peak_kb"])

@@ -22,7 +22,7 @@ from typing import Any, Final
 from cellblock_sandbox.cell import Cell, Exit
 from cellblock_sandbox.errors import CellLost, SandboxUnavailable
 from cellblock_sandbox.launch.plan import Layer, Plan, Report, read_report
-from cellblock_sandbox.policy import SELF, compile_filter
+from cellblock_sandbox.policy import SELF, Policy, compile_filter, compile_in_two
 from cellblock_sandbox.runtime import Runtime
 
 _LAUNCH: Final = (
@@ -132,17 +132,17 @@ def launch(runtime: Runtime, without_layers: tuple[str, ...] = ()) -> Zygote:
 
     Its parent-death signal is bound to the calling thread, which must live as long as the zygote is wanted.
     """
-    instructions = b"" if "seccomp" in without_layers else compile_filter(runtime.policy)
+    filters = (b"", b"") if "seccomp" in without_layers else _filters(runtime.policy)
     with _Launch() as launching:
         launching.send(_plan(runtime, without_layers).to_json())
         report = read_report(launching.receive())
         launching.follow(report)
         _require_core(report, without_layers)
-        launching.send(_config(runtime, instructions, report))
+        launching.send(_config(runtime, filters, report))
         warm = json.loads(launching.receive())
         if "error" in warm:
             raise SandboxUnavailable(f"runtime {runtime.name} does not start: {warm['error']}")
-        layers = (*report.layers, Layer(name="seccomp", on=bool(instructions)))
+        layers = (*report.layers, Layer(name="seccomp", on=any(filters)))
         return Zygote(*launching.succeeded(), layers)
 
 
@@ -237,12 +237,18 @@ def _plan(runtime: Runtime, without_layers: tuple[str, ...]) -> Plan:
     )
 
 
-def _config(runtime: Runtime, instructions: bytes, report: Report) -> bytes:
+def _filters(policy: Policy) -> tuple[bytes, bytes]:
+    """What the zygote takes on before its first cell, and what each cell does."""
+    return compile_in_two(policy) if policy.in_two else (b"", compile_filter(policy))
+
+
+def _config(runtime: Runtime, filters: tuple[bytes, bytes], report: Report) -> bytes:
     landlock = next(layer for layer in report.layers if layer.name == "landlock")
     scopes = landlock.on and int(landlock.detail.removeprefix("ABI ")) >= 6
     config: dict[str, Any] = {
         **runtime.config,
-        "filter": base64.b64encode(instructions).decode(),
+        "inherited_filter": base64.b64encode(filters[0]).decode(),
+        "filter": base64.b64encode(filters[1]).decode(),
         "self_marker": SELF,
         "nested_landlock": scopes,
     }

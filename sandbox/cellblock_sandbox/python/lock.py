@@ -26,19 +26,24 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Lock:
     """Made once in the zygote, applied in every cell."""
 
-    def __init__(self, *, instructions: bytes, self_marker: int, nested_landlock: bool) -> None:
-        """`instructions` hold `self_marker` wherever the cell's own pid belongs."""
+    def __init__(self, *, inherited: bytes, own: bytes, self_marker: int, nested_landlock: bool) -> None:
+        """`inherited` is a filter for the zygote, `own` one for each cell; both may be empty.
+
+        The latter holds `self_marker` wherever the cell's own pid belongs.
+        """
         # All but the pids is made here: what a cell makes of ctypes costs it a hundred copied pages.
-        self._numbers = (ctypes.c_uint32 * (len(instructions) // 4)).from_buffer_copy(instructions)
+        self._inherited, self._own = _Filter(inherited), _Filter(own)
         self._pid_places = [
             place * 2 + 1
-            for place, (*_, number) in enumerate(_INSTRUCTION.iter_unpack(instructions))
+            for place, (*_, number) in enumerate(_INSTRUCTION.iter_unpack(own))
             if number == self_marker
         ]
-        count = len(instructions) // _INSTRUCTION.size
-        self._program = _PROGRAM.pack(count, ctypes.addressof(self._numbers)) if count else None
         self._ruleset = _empty_ruleset() if nested_landlock else None
         prctl(_PR_SET_DUMPABLE, 0)  # nobody of the same user may look into the zygote or its cells
+
+    def apply_to_zygote(self) -> None:
+        """Lock the calling zygote, which from here on does nothing but make cells; raises OSError."""
+        self._inherited.install()
 
     def apply(self, zygote: int) -> None:
         """Lock the calling cell, a child of process `zygote`; raises OSError."""
@@ -48,10 +53,23 @@ class Lock:
         if self._ruleset is not None:
             # A domain binds those inside it together: without one of its own, a cell could signal the others.
             _checked(_libc.syscall(_LANDLOCK_RESTRICT_SELF, self._ruleset, 0))
+        pid = os.getpid()
+        for place in self._pid_places:
+            self._own.numbers[place] = pid
+        self._own.install()
+
+
+class _Filter:
+    """A filter where the kernel can read it."""
+
+    def __init__(self, instructions: bytes) -> None:
+        count = len(instructions) // _INSTRUCTION.size
+        self.numbers = (ctypes.c_uint32 * (2 * count)).from_buffer_copy(instructions)
+        self._program = _PROGRAM.pack(count, ctypes.addressof(self.numbers)) if count else None
+
+    def install(self) -> None:
+        """Bind the caller by it, if there is one; raises OSError."""
         if self._program is not None:
-            pid = os.getpid()
-            for place in self._pid_places:
-                self._numbers[place] = pid
             _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, self._program, 0, 0))
 
 

@@ -72,7 +72,7 @@ def python_runtime(
             Tree(path=str(library), without=_HIDDEN),
             *(Tree(path=str(file)) for file in (interpreter, *libraries, _INSIDE, *folders)),
         ),
-        policy=Policy(threads=True, executable_memory=False),
+        policy=Policy(threads=True, executable_memory=False, in_two=True),
         config={
             "path": [str(packages)] if packages else [],
             "borrowed": {_import_name(part): str(part) for part in borrowed if _import_name(part)},

@@ -65,6 +65,7 @@ def main() -> None:
         config = json.loads(control.recv(_CONFIG_BYTES))
         try:
             lock = warm(config)
+            lock.apply_to_zygote()
         except Exception as error:
             control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
             os._exit(1)
@@ -83,7 +84,8 @@ def warm(config: dict[str, Any]) -> Lock:
     for name in config["preload"]:
         importlib.import_module(name)
     lock = Lock(
-        instructions=base64.b64decode(config["filter"]),
+        inherited=base64.b64decode(config["inherited_filter"]),
+        own=base64.b64decode(config["filter"]),
         self_marker=config["self_marker"],
         nested_landlock=config["nested_landlock"],
     )

@@ -45,6 +45,11 @@ class Lock:
         """Lock the calling zygote, which from here on does nothing but make cells; raises OSError."""
         self._inherited.install()
 
+    def rehearse(self) -> None:
+        """Do in the zygote what a cell does with us but for the locks themselves."""
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # as it is set already
+        self._put_in(os.getpid())
+
     def apply(self, zygote: int) -> None:
         """Lock the calling cell, a child of process `zygote`; raises OSError."""
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -53,10 +58,12 @@ class Lock:
         if self._ruleset is not None:
             # A domain binds those inside it together: without one of its own, a cell could signal the others.
             _checked(_libc.syscall(_LANDLOCK_RESTRICT_SELF, self._ruleset, 0))
-        pid = os.getpid()
+        self._put_in(os.getpid())
+        self._own.install()
+
+    def _put_in(self, pid: int) -> None:
         for place in self._pid_places:
             self._own.numbers[place] = pid
-        self._own.install()
 
 
 class _Filter:

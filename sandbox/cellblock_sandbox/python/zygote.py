@@ -100,7 +100,9 @@ def warm(config: dict[str, Any]) -> Lock:
     release_memory()
     gc.disable()
     for _ in range(_REHEARSALS):  # what the interpreter learns and caches here, no cell has to
-        harness.rehearse()
+        lock.rehearse()
+        reseed()
+        harness.rehearse_in_zygote()
     gc.freeze()
     return lock
 

@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any, Final
 
@@ -134,6 +135,7 @@ def compile_filter(policy: Policy) -> bytes:
     return table.compiled()
 
 
+@cache
 def compile_in_two(policy: Policy) -> tuple[bytes, bytes]:
     """The same filter in two parts: a large one for the zygote and a small one, with SELF, for each cell.
 

@@ -105,9 +105,8 @@ class _Supervision:
         self._killed = False
         self._spent: Exit | None = None
         self._poll = select.poll()
-        for descriptor in (zygote.control, cell.stdout, cell.stderr):
+        for descriptor in (zygote.control, cell.channel, cell.stdout, cell.stderr):
             self._poll.register(descriptor, select.POLLIN)
-        self._poll.register(cell.channel, select.POLLIN | select.POLLOUT)
         self._clock = (~cell.pid << 3) | 2  # the process's CPU clock, as clock_getcpuclockid(3) makes it
         self._started = time.monotonic_ns()
         self._deadline = self._started + limits.wall_ms * _MS
@@ -116,6 +115,9 @@ class _Supervision:
     def run(self, job: bytes) -> Ending:
         """The whole of it."""
         self._outgoing = memoryview(self._header(len(job)) + job)
+        self._send()
+        if self._outgoing:
+            self._poll.modify(self._cell.channel, select.POLLIN | select.POLLOUT)
         while self._cell.exit is None and self._spent is None:
             for descriptor, _ in self._poll.poll(self._patience_ms()):
                 self._serve(descriptor)
@@ -140,21 +142,22 @@ class _Supervision:
         if descriptor == self._zygote.control.fileno():
             self._zygote.hear()
         elif descriptor == self._cell.channel.fileno():
-            self._send()
+            if self._outgoing:
+                self._send()
+                if not self._outgoing:
+                    self._poll.modify(self._cell.channel, select.POLLIN)
             self._receive()
         elif not self._read(descriptor):
             self._poll.unregister(descriptor)
 
     def _send(self) -> None:
+        """Hand over as much as there is room for."""
         try:
-            if self._outgoing:
-                self._outgoing = self._outgoing[self._cell.channel.send(self._outgoing) :]
+            self._outgoing = self._outgoing[self._cell.channel.send(self._outgoing) :]
         except BlockingIOError:
-            return
+            pass
         except OSError:
             self._outgoing = self._outgoing[:0]  # it died; its zygote will say how
-        if not self._outgoing:
-            self._poll.modify(self._cell.channel, select.POLLIN)
 
     def _receive(self) -> bool:
         """Take a part of the answer; False when there is no more."""

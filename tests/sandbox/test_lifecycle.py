@@ -278,6 +278,20 @@ def test_a_packages_folder_is_importable(tmp_path: Path) -> None:
     assert outcome.outputs == {"a": 7}, outcome.fault
 
 
+def test_a_thread_of_a_preloaded_package_stays_in_the_zygote(tmp_path: Path) -> None:
+    start = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    (tmp_path / "threaded.py").write_text(start)
+    tmp_path.chmod(0o755)
+    runtime = python_runtime(packages=tmp_path, preload=("threaded",))
+    code = """
+    import threading
+    def main():
+        return {"running": [thread.name for thread in threading.enumerate()]}
+    """
+    with Sandbox(runtime) as sandbox:
+        assert run(sandbox, code).outputs == {"running": ["MainThread"]}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="anybody else runs cells as himself")
 def test_a_packages_folder_that_the_cells_user_cannot_read_is_told_of(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)

@@ -65,6 +65,7 @@ def python_runtime(
         argv=(str(interpreter), "-I", "-S", "-B", "-X", "utf8", "-c", _START, str(_INSIDE)),
         environ={
             "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
+            "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
             "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
             "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
         },

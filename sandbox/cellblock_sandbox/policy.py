@@ -99,6 +99,7 @@ _WRITING: Final = (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, 0o20000000)
 _CLONE_THREAD: Final = 0x10000
 _THREAD: Final = 0x100 | 0x200 | 0x400 | 0x800 | _CLONE_THREAD  # VM FS FILES SIGHAND THREAD
 _NO_THREAD: Final = 0x80 | 0xF000 | 0x2_0000 | 0x80_0000 | 0xFE00_0000
+_ARCH_SET_FS: Final = 0x1002
 _FCNTLS: Final = (0, 1, 2, 3, 4, 1030)  # DUPFD GETFD SETFD GETFL SETFL DUPFD_CLOEXEC
 _NO_FCNTLS: Final = (*range(5, 17), *range(1024, 1030), *range(1031, 1044))  # locks, owners, leases, seals
 _IOCTLS: Final = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS FIONREAD FIONBIO FIONCLEX FIOCLEX
@@ -235,8 +236,10 @@ class _Table:
 def _refuse(table: _Table, policy: Policy, besides: tuple[str, ...] = ()) -> None:
     """Refuse or kill what is known, but for `besides`."""
     if policy.execs:
-        besides = (*besides, "execve")
+        besides = (*besides, "execve", "arch_prctl")
         table.allow("execve")
+        table.allow("arch_prctl", (0, "EQ", _ARCH_SET_FS))  # libc's first step in a new program
+        table.refuse("arch_prctl", (0, "NE", _ARCH_SET_FS))
     table.refuse_all(name for name in _REFUSED if name not in besides)
     table.kill_all(_DEADLY)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from cellblock_producer.contract import Language
-from cellblock_sandbox import Runtime, nodejs_runtime, python_runtime
+from cellblock_sandbox import Runtime, best_nodejs_runtime, python_runtime
 from cellblock_sandbox.node import runtime as node
 from cellblock_sandbox.python import runtime as python
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -69,5 +69,5 @@ def build(name: str, settings: RuntimeSettings) -> Runtime:
     if settings.language is Language.NODEJS:
         preload = (*node.PRELOAD, *settings.preload)
         interpreter, packages = settings.interpreter, settings.packages
-        return nodejs_runtime(name, interpreter=interpreter, packages=packages, preload=preload)
+        return best_nodejs_runtime(name, interpreter=interpreter, packages=packages, preload=preload)
     return python_runtime(name, packages=settings.packages, preload=(*python.PRELOAD, *settings.preload))

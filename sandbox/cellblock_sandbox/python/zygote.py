@@ -59,8 +59,8 @@ class Borrowed:
         return spec_from_file_location(name, f"{place}/__init__.py", submodule_search_locations=[place])
 
 
-def main() -> None:
-    """Warm up as the owner says, then serve it until it goes."""
+def main(kind: type[Zygote] | None = None) -> None:
+    """Warm up as the owner says, then serve it until it goes, as a zygote of that kind."""
     with socket.socket(fileno=_CONTROL) as control:
         config = json.loads(control.recv(_CONFIG_BYTES))
         try:
@@ -71,7 +71,7 @@ def main() -> None:
             os._exit(1)
         os.dup2(0, 2)  # the owner reads what went wrong at the start; from here on there is no word to say
         control.send(b"{}")
-        Zygote(control, lock).serve()
+        (kind or Zygote)(control, lock).serve()
 
 
 def warm(config: dict[str, Any]) -> Lock:
@@ -168,12 +168,16 @@ class Zygote:
             self._control.detach()
             self._lock.apply(self._pid)
             os.closerange(harness.CHANNEL + 1, _DESCRIPTORS)
-            reseed()
-            gc.enable()
-            harness.rehearse()
-            harness.serve()
+            self._live()
         finally:
             os._exit(1)
+
+    def _live(self) -> None:
+        """The life of a cell that is locked."""
+        reseed()
+        gc.enable()
+        harness.rehearse()
+        harness.serve()
 
     def _reap(self, pidfd: int) -> None:
         seq, pid = self._cells.pop(pidfd)

@@ -58,6 +58,7 @@ class Cell:
         self.pid = 0  # by our own pid namespace
         self.exit: Exit | None = None
         self._ready = b""
+        self._killed = False
         self._closed = False
 
     def inner_descriptors(self) -> list[int]:
@@ -90,7 +91,8 @@ class Cell:
 
     def kill(self) -> None:
         """End it, however it is."""
-        if self.pidfd >= 0 and self.exit is None:
+        if self.pidfd >= 0 and self.exit is None and not self._killed:
+            self._killed = True
             with suppress(ProcessLookupError):  # it is gone already, and its zygote will say how
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 

@@ -105,7 +105,8 @@ class _Supervision:
         self._killed = False
         self._spent: Exit | None = None
         self._poll = select.poll()
-        for descriptor in (zygote.control, cell.channel, cell.stdout, cell.stderr):
+        # Served in this order: what was printed before the answer is read before the answer ends the cell.
+        for descriptor in (zygote.control, cell.stdout, cell.stderr, cell.channel):
             self._poll.register(descriptor, select.POLLIN)
         self._clock = (~cell.pid << 3) | 2  # the process's CPU clock, as clock_getcpuclockid(3) makes it
         self._started = time.monotonic_ns()

@@ -20,4 +20,5 @@ class Runtime:
     trees: tuple[Tree, ...]  # all that it may read, the interpreter included
     policy: Policy
     config: Mapping[str, object]  # for its zygote, beside what all zygotes are told
+    probe: str  # a program that tries what must fail and what must not; see `selftest.py`
     note: str = ""  # what an operator should know of it, such as why it is slower than it could be

@@ -6,17 +6,19 @@ job ──> channel ──> cell ──> channel (length, answer), stdout, stder
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 from cellblock_sandbox.cell import Cell, Exit, Memory
 from cellblock_sandbox.errors import CellLost
 from cellblock_sandbox.judge import Captured, Ending, Stop
-from cellblock_sandbox.model import Limits, Mode, Usage
+from cellblock_sandbox.model import Limits, Mode, Program, Usage
 from cellblock_sandbox.python.harness import HEADER, LENGTH
 from cellblock_sandbox.zygote import Zygote
 
@@ -271,3 +273,12 @@ class _Supervision:
                 peak_memory_kb=max(0, gone.peak_kb - (self._baseline.memory.resident >> 10)),
             ),
         )
+
+
+def encode_job(program: Program, inputs: Mapping[str, object]) -> bytes:
+    """A job as the harness reads it; raises ValueError when the inputs are no JSON."""
+    job = {"code": program.code, "mode": str(Mode(program.mode)), "inputs": dict(inputs)}
+    try:
+        return json.dumps(job, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the program or its inputs are not JSON: {error}") from error

@@ -106,7 +106,7 @@ def test_a_zygote_that_dies_busy_loses_the_cell_and_is_replaced() -> None:
 OWNER = """
 import os, sys
 from cellblock_sandbox import Program, Sandbox
-sandbox = Sandbox(without_layers=tuple(sys.argv[1:]))
+sandbox = Sandbox(without_layers=tuple(sys.argv[1:]), self_test=False)
 sandbox.open()
 print(sandbox.zygote_pid, flush=True)
 sandbox.run(Program(code="import os, signal\\ndef main(): os.kill(os.getpid(), signal.SIGSTOP)"))

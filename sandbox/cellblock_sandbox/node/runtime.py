@@ -65,6 +65,7 @@ def nodejs_runtime(
         },
         trees=_trees(node, libraries, packages),
         policy=Policy(threads=False, executable_memory=True, whole_forks=True),
+        probe=(_INSIDE / "probe.js").read_text(),
         config=_config(packages, preload),
     )
 
@@ -93,6 +94,7 @@ def oneshot_runtime(
         argv=(*start, f"node.oneshot:{places}:{_INSIDE}", told),
         trees=tuple({*python.trees, *_trees(node, libraries, packages)}),
         policy=Policy(threads=True, executable_memory=True, execs=True),
+        probe=(_INSIDE / "probe.js").read_text(),
         note=note,
     )
 

@@ -75,6 +75,7 @@ def python_runtime(
             *(Tree(path=str(file)) for file in (interpreter, *libraries, _INSIDE, *folders)),
         ),
         policy=Policy(threads=True, executable_memory=False),
+        probe=(_INSIDE / "probe.py").read_text(),
         config={
             "path": [str(packages)] if packages else [],
             "borrowed": {_import_name(part): str(part) for part in borrowed if _import_name(part)},

@@ -340,3 +340,14 @@ def test_a_cell_that_closes_its_channel_costs_the_owner_nothing(sandbox: Sandbox
     )
     now = os.times()
     assert now.user + now.system - used.user - used.system < 0.5
+
+
+def test_a_layer_that_is_required_and_off_stops_it() -> None:
+    required = ("private root", "seccomp")
+    with pytest.raises(SandboxUnavailable, match="'private root' is required and cannot be had: left out"):
+        Sandbox(required_layers=required, without_layers=("private root",)).open()
+
+
+def test_a_layer_that_does_not_exist_is_said() -> None:
+    with pytest.raises(SandboxUnavailable, match=r"no layer 'moat'; there are: .*landlock"):
+        Sandbox(required_layers=("moat",)).open()

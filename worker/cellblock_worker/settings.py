@@ -72,6 +72,12 @@ class Settings(BaseModel):
         le=100,
         description="Cells started for one job, at most, when workers die under it; then `worker_lost`.",
     )
+    lease_ms: int = Field(
+        default=4000,
+        ge=200,
+        le=600_000,
+        description="Milliseconds after which the jobs of a worker that was killed or stopped run elsewhere.",
+    )
     events: bool = Field(
         default=False,
         description="Send Celery's task events from the start, at a cost; Flower turns them on by itself.",

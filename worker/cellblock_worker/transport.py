@@ -53,10 +53,11 @@ class Message(virtual.Message):
 
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
         super().__init__(payload, channel, **options)
-        self.lease = Lease(*self.headers.pop(LEASE_HEADER))
+        # Remote control's own messages come without a lease, and are not acknowledged.
+        self.lease = Lease(*self.headers.pop(LEASE_HEADER, ("", "")))
         # Who wants no result from Celery has its message closed in the round trip of the last Result; for
         # others, Celery writes one after that.
-        self.closed = bool(self.headers["ignore_result"])
+        self.closed = bool(self.headers.get("ignore_result"))
         self.delay_ms = 0
 
     def _decode(self) -> Any:

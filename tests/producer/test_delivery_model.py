@@ -192,12 +192,15 @@ class Model(RuleBasedStateMachine):
     @rule(which=indexes)
     def child_dies(self, which: int) -> None:
         """Its main process, if it has one that is awake, gives the message back."""
-        child = self.child(which)
+        self.kill(self.child(which))
+
+    def kill(self, child: Child) -> None:
         main = self.parent(child)
         if main is None or not main.stopped:
             self.forget(child)
         if main is not None and not main.stopped:
             self.leases.release(child.lease)
+            self.ended.add(child.lease.holder)
 
     # What else happens.
 
@@ -399,9 +402,12 @@ def interleavings(steps: str) -> Iterator[str]:
             yield letter + order
 
 
-@pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc"])
+@pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd"])
 def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: type[Model], steps: str) -> None:
-    """Each takes, begins, finishes (a, b); both lose what they have in between (x); a client cancels (c)."""
+    """Each takes, begins, finishes (a, b); both lose what they have in between (x); a client cancels (c).
+
+    And a pool process of the first dies, and what it had is given back (d), whoever has it by then.
+    """
     for order in interleavings(steps):
         model = machine()
         model.submit(JOBS[0])
@@ -419,6 +425,11 @@ def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: typ
                     model.time_passes_and_somebody_looks()
                 case "c":
                     model.cancel(JOBS[0])
+                case "d":
+                    main = model.mains[0]
+                    main.stopped = False
+                    if main.children:
+                        model.kill(main.children[0])
             model.check()
         model.teardown()
 

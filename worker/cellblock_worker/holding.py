@@ -37,7 +37,7 @@ class Holding:
     def __init__(self, settings: Settings, *, time_limit_s: float) -> None:
         """`time_limit_s`: for how long a job may go on that the pool says nothing more about."""
         self._queue = settings.queue
-        self._leases = Leases(connect(settings, patient=False), settings.lease_ms)
+        self._leases = Leases(connect(settings.redis_url, patient=False), settings.lease_ms)
         self._time_limit_s = time_limit_s
         self._tick_s = min(_LONGEST_TICK_S, settings.lease_ms / 1000 / _TICKS_IN_A_LEASE)
         self._holders = (f"{os.getpid()}-{secrets.token_hex(4)}-{number}" for number in count(1))

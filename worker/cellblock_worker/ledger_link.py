@@ -114,14 +114,14 @@ class LedgerLink:
     def _client(self) -> redis.Redis:
         if self._redis is None or self._pid != os.getpid():
             self._pid = os.getpid()
-            self._redis = connect(self._settings, patient=self._pid != self._main_pid)
+            self._redis = connect(self._settings.redis_url, patient=self._pid != self._main_pid)
         return self._redis
 
 
-def connect(settings: Settings, *, patient: bool) -> redis.Redis:
-    """Return a client for `settings.redis_url`; it connects on first use and retries, longer if `patient`."""
+def connect(url: str, *, patient: bool) -> redis.Redis:
+    """Return a client for `url`; it connects on first use and retries, longer if `patient`."""
     client: redis.Redis = redis.Redis.from_url(
-        settings.redis_url,
+        url,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         health_check_interval=25,

@@ -6,7 +6,7 @@
 
 import typer
 
-from cellblock_worker.cli import bench, demo, doctor, run, submit, worker
+from cellblock_worker.cli import bench, demo, doctor, jobs, run, submit, worker
 
 app = typer.Typer(
     name="cellblock",
@@ -20,6 +20,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="worker")(worker.worker)
 app.command(name="run")(run.run)
 app.command(name="submit")(submit.submit)
+app.add_typer(jobs.app, name="jobs")
 app.command(name="doctor")(doctor.doctor)
 app.command(name="bench")(bench.bench)
 

@@ -36,7 +36,7 @@ def be_away(server: ValkeyServer) -> None:
 
 def begun(server: ValkeyServer) -> bool:
     with server.connect() as redis:
-        return redis.zcard("cellblock:leases") == 2
+        return bool(redis.zcard("cellblock:leases") == 2)
 
 
 @pytest.mark.timeout(WAIT_S + 60)

@@ -125,6 +125,8 @@ def connect(url: str, *, patient: bool) -> redis.Redis:
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         health_check_interval=25,
+        # A Result is not thrown away because the server is out of memory for a moment.
+        retry_on_error=[redis.OutOfMemoryError] if patient else [],
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), _PATIENT_RETRIES if patient else _QUICK_RETRIES),
     )
     return client

@@ -125,8 +125,8 @@ class Ledger:
         return bool(call(self._redis, Step(RETRY, _keys(name), (str(name),)))[0] == b"queued")
 
     def drop(self, name: JobName) -> bool:
-        """Keep a job no longer for the operator; its Result stays. False: it is not kept."""
-        return bool(call(self._redis, Step(DROP, _keys(name), (str(name),)))[0] == b"dropped")
+        """Keep a job no longer for the operator; its Result stays as long as any. False: it is not kept."""
+        return bool(call(self._redis, Step(DROP, _keys(name), (str(name), self._ttl_s)))[0] == b"dropped")
 
     def _beginning(self, name: JobName, digest: str, turn: Turn) -> Step:
         (unit, holder), last = turn

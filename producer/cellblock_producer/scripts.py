@@ -326,6 +326,7 @@ if ARGV[6] then
   local dead = ARGV[6] .. '{DEAD}'
   redis.call('HSET', KEYS[1], 'queue', ARGV[6], 'tenant', ARGV[7], 'dead', ARGV[8])
   redis.call('EXPIRE', KEYS[1], {DEAD_TTL_S})
+  redis.call('EXPIRE', KEYS[2], {DEAD_TTL_S})  -- a record without its Result would be that of a job to come
   redis.call('ZADD', dead, text(now), ARGV[1])
   redis.call('ZREMRANGEBYRANK', dead, 0, {-MAX_DEAD - 1})
   redis.call('ZREMRANGEBYSCORE', dead, '-inf', text(now - {DEAD_TTL_S * 1000}))
@@ -500,16 +501,17 @@ return {{'queued'}}
 """
 )
 
-# KEYS: record, Result. ARGV: name
+# KEYS: record, Result. ARGV: name, ttl_s (for a job whose record does not say)
 DROP = Script(
     f"""
-local known = redis.call('HMGET', KEYS[1], 'dead', 'queue')
+local known = redis.call('HMGET', KEYS[1], 'dead', 'queue', 'ttl_s')
 if not known[1] then
   return {{'unknown'}}
 end
 redis.call('HDEL', KEYS[1], 'dead')
 redis.call('ZREM', known[2] .. '{DEAD}', ARGV[1])
-redis.call('EXPIRE', KEYS[1], math.max(1, redis.call('TTL', KEYS[2])))
+redis.call('EXPIRE', KEYS[1], known[3] or ARGV[2])
+redis.call('EXPIRE', KEYS[2], known[3] or ARGV[2])
 return {{'dropped'}}
 """
 )

@@ -12,6 +12,7 @@ import os
 import secrets
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from itertools import count
 
@@ -42,7 +43,7 @@ class Holding:
         self._tick_s = min(_LONGEST_TICK_S, settings.lease_ms / 1000 / _TICKS_IN_A_LEASE)
         self._holders = (f"{os.getpid()}-{secrets.token_hex(4)}-{number}" for number in count(1))
         self._held: dict[Lease, float] = {}  # until when it is renewed; each change is atomic
-        self._stranded: list[tuple[str, str, str]] = []
+        self._stranded: deque[tuple[str, str, str]] = deque()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._in_trouble = False
@@ -63,6 +64,7 @@ class Holding:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(_JOIN_S)
+        self._queue_stranded()
         self._leases.redis.close()
 
     def take(self, queue: str) -> Delivery | None:
@@ -156,10 +158,12 @@ class Holding:
             _log.warning("%d messages of a worker that is gone are delivered again", reaped)
 
     def _queue_stranded(self) -> None:
-        while self._stranded:
-            queue, tenant, message = self._stranded[0]
-            try:
-                self._leases.adopt(queue, tenant, uuid7(), message, "")
-            except redis.RedisError:
-                return
-            self._stranded.pop(0)
+        with suppress(IndexError, redis.RedisError):
+            while True:
+                stranded = self._stranded.popleft()  # by one of the two threads
+                try:
+                    queue, tenant, message = stranded
+                    self._leases.adopt(queue, tenant, uuid7(), message, "")
+                except redis.RedisError:
+                    self._stranded.appendleft(stranded)
+                    raise

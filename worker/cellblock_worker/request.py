@@ -115,7 +115,8 @@ class Request(StockRequest):
 
     def _give_up(self, jobs: list[SealedJob], kind: ErrorKind, message: str) -> None:
         for job in jobs:
-            self._link.give_up(job, kind, message, self.hostname)
+            if not self._link.give_up(job, kind, message, self.hostname):
+                self._message.closed = True  # not by us either, then: it comes back when its lease expires
 
     @property
     def _link(self) -> LedgerLink:

@@ -55,8 +55,8 @@ class Message(virtual.Message):
         super().__init__(payload, channel, **options)
         # Remote control's own messages come without a lease, and are not acknowledged.
         self.lease = Lease(*self.headers.pop(LEASE_HEADER, ("", "")))
-        # Who wants no result from Celery has its message closed in the round trip of the last Result; for
-        # others, Celery writes one after that.
+        # Whether there is nothing left to close at the ack: who wants no result from Celery has its message
+        # closed in the round trip of the last Result; for others, Celery writes one after that.
         self.closed = bool(self.headers.get("ignore_result"))
         self.delay_ms = 0
 

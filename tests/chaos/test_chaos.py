@@ -14,5 +14,5 @@ def test_nothing_is_lost_doubled_or_wrong() -> None:
 @pytest.mark.timeout(180)
 def test_without_leases_jobs_are_lost() -> None:
     faults = ["worker_killed", "pool_process"]
-    report = run(seed=7, jobs=300, workers=2, clients=3, sabotage=True, faults=faults, quiet_s=8)
+    report = run(seed=7, jobs=200, workers=2, clients=2, sabotage=True, faults=faults, quiet_s=6)
     assert report.lost

@@ -90,6 +90,12 @@ class Settings(BaseModel):
         description="Layers of the sandbox without which the worker must not start, beside the core, as "
         "`cellblock doctor` names them, with commas between: private root, pid namespace.",
     )
+    lease_ms: int = Field(
+        default=4000,
+        ge=200,
+        le=600_000,
+        description="Milliseconds after which the jobs of a worker that was killed or stopped run elsewhere.",
+    )
     events: bool = Field(
         default=False,
         description="Send Celery's task events from the start, at a cost; Flower turns them on by itself.",

@@ -273,8 +273,8 @@ async function attack() {
         name="native: take memory in one call",
         code="""
 async function attack() {
-  const place = native.syscall(w.nr.mmap, 0, 2 ** 34, 1, 0x4022, -1, 0);
-  native.syscall(28, place, 2 ** 34, 22);  // MADV_POPULATE_READ: page tables
+  const place = native.syscall(w.nr.mmap, 0, 2 ** 37, 1, 0x4022, -1, 0);
+  native.syscall(28, place, 2 ** 37, 22);  // MADV_POPULATE_READ: page tables
   for (;;);
 }
 """,
@@ -308,7 +308,7 @@ LEFT_BEHIND = [
         name="native: loop in the other thread alone",
         code="async function attack() { native.leaveBehind(0); }",
         verdict=Verdict.CPU_LIMIT,
-        limits=Limits(wall_ms=6_000, cpu_ms=200),
+        limits=Limits(wall_ms=1_500, cpu_ms=100),
     ),
     Attack(
         name="native: take memory in the other thread alone",

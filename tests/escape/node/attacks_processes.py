@@ -1,6 +1,6 @@
 """Attacks on and by other processes and threads."""
 
-from cellblock_sandbox import Verdict
+from cellblock_sandbox import Limits, Verdict
 
 from tests.escape.attack import EPERM, REFUSED, Attack
 
@@ -30,6 +30,36 @@ async function attack() {
 }
 """,
     proofs=15,
+)
+
+SIGNALS = Attack(
+    name="catch its own signals",
+    code="""
+async function attack() {
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU', 'SIGUSR1', 'SIGUSR2', 'SIGCHLD', 'SIGPIPE']) {
+    const heard = new Promise((resolve) => process.once(name, resolve));
+    process.kill(process.pid, name);
+    await heard;
+  }
+  for (;;);
+}
+""",
+    verdict=Verdict.CPU_LIMIT,
+    limits=Limits(wall_ms=20_000, cpu_ms=200),
+)
+
+PROMISED_INSPECTOR = Attack(
+    name="the inspector by its promises",
+    code="""
+async function attack() {
+  for (const it of [require('node:inspector/promises'), await import('node:inspector/promises')]) {
+    await tried('session', () => new it.Session());
+    await tried('wait', () => it.waitForDebugger());
+    await tried('open', () => it.open(0));
+  }
+}
+""",
+    proofs=6,
 )
 
 PROCESSES = [
@@ -125,8 +155,8 @@ async function attack() {
         code="""
 async function attack() {
   const named = 'node:inspector';
-  for (const it of [require(named), require('node:inspector/promises'), process.getBuiltinModule('inspector'),
-    await import(named), (await import('node:inspector/promises')).default]) {
+  for (const it of [require(named), process.getBuiltinModule('inspector'), await import(named),
+    (await import(named)).default, require('node:vm').runInThisContext('process').getBuiltinModule(named)]) {
     await tried('session', () => new it.Session());
     await tried('open', () => it.open(0));
     await tried('wait', () => it.waitForDebugger());

@@ -36,7 +36,7 @@ async function attack() {
   await tried('blob', blob);
 }
 """,
-        errnos=CLOSED | {"ERR_INVALID_ARG_VALUE"},
+        errnos=CLOSED | {"ERR_INVALID_ARG_VALUE", "NotReadableError"},
         proofs=9,
     ),
     Attack(
@@ -103,7 +103,8 @@ async function attack() {
         name="make files",
         code="""
 async function attack() {
-  for (const folder of [w.folder, '/tmp', '/dev/shm', '/var/tmp', '.', '/', require('path').dirname(process.execPath)]) {
+  const own = require('node:path').dirname(process.execPath);
+  for (const folder of [w.folder, '/tmp', '/dev/shm', '/var/tmp', '.', '/', own]) {
     await tried(folder, () => fs.writeFileSync(folder + '/new', ''));
     await tried(folder, () => fs.mkdirSync(folder + '/new'));
     await tried(folder, () => fs.mkdtempSync(folder + '/new'));
@@ -126,7 +127,8 @@ async function attack() {
   await tried('coverage', () => { v8.takeCoverage(); throw { errno: -1 }; });
   const cache = require('node:module').enableCompileCache(there);
   proof('cache', cache.status === 0, JSON.stringify(cache));
-  await tried('wasi', () => new (require('node:wasi').WASI)({ version: 'preview1', preopens: { '/': w.folder } }));
+  const { WASI } = require('node:wasi');
+  await tried('wasi', () => new WASI({ version: 'preview1', preopens: { '/': w.folder } }));
 }
 """,
         errnos=CLOSED | {44},  # ENOENT, as WASI counts
@@ -138,7 +140,8 @@ async function attack() {
 async function attack() {
   const addon = process.report.getReport().sharedObjects.find((path) => path.endsWith('cell.node'));
   for (const path of [process.execPath, addon, addon.replace('cell.node', 'zygote.js')]) {
-    for (const flags of ['w', 'r+', 'a', fs.constants.O_TRUNC]) await tried(path, () => fs.openSync(path, flags));
+    for (const flags of ['w', 'r+', 'a', fs.constants.O_TRUNC])
+      await tried(path, () => fs.openSync(path, flags));
     await tried('chmod', () => fs.chmodSync(path, 0o777));
     await tried('utimes', () => fs.utimesSync(path, 1, 1));
     await tried('unlink', () => fs.unlinkSync(path));

@@ -105,9 +105,14 @@ CLOCKS = [
   await new Promise(() => {});
 """,
     ),
-    spinning("WebAssembly", "new WebAssembly.Instance(new WebAssembly.Module(Buffer.from("
-             "'0061736d01000000010401600000030201000801000a0901070003400c000b0b', 'hex')));"),
-    spinning("wait for nobody", "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);", Verdict.TIMEOUT),
+    spinning(
+        "WebAssembly",
+        "new WebAssembly.Instance(new WebAssembly.Module(Buffer.from("
+        "'0061736d01000000010401600000030201000801000a0901070003400c000b0b', 'hex')));",
+    ),
+    spinning(
+        "wait for nobody", "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);", Verdict.TIMEOUT
+    ),
     spinning("sleep", "await wait(60_000);", Verdict.TIMEOUT),
     spinning("stop itself", "process.kill(process.pid, 'SIGSTOP'); for (;;);", Verdict.TIMEOUT),
     spinning(
@@ -168,7 +173,12 @@ async function attack() {
     ),
     Attack(
         name="half an answer",
-        code="async function attack() { fs.writeSync(3, Buffer.from([0, 0, 0, 100, 123])); await wait(60_000); }",
+        code="""
+async function attack() {
+  fs.writeSync(3, Buffer.from([0, 0, 0, 100, 123]));
+  await wait(60_000);
+}
+""",
         verdict=Verdict.TIMEOUT,
         limits=SHORT,
     ),

@@ -3,7 +3,14 @@
 from tests.escape.attack import REFUSED, Attack
 
 # c-ares and libc tell of a failed socket in words of their own.
-_LOOKUPS = REFUSED | {"EAI_AGAIN", "EAI_FAIL", "ECONNREFUSED", 111, "ENOTFOUND", "ETIMEOUT"}
+_LOOKUPS: frozenset[int | str] = REFUSED | {
+    "EAI_AGAIN",
+    "EAI_FAIL",
+    "ECONNREFUSED",
+    111,
+    "ENOTFOUND",
+    "ETIMEOUT",
+}
 
 NETWORK = [
     Attack(
@@ -11,15 +18,16 @@ NETWORK = [
         code="""
 async function attack() {
   const net = require('node:net');
+  const url = `127.0.0.1:${w.tcp_port}/`;
   for (const to of [{ port: w.tcp_port, host: '127.0.0.1' }, { port: w.tcp_port, host: '::1' },
     { path: w.stream_path }, { path: w.datagram_path }, { path: w.abstract }])
     await tried(JSON.stringify(to), () => emitted(net.connect(to), 'connect'));
   await tried('tls', () => emitted(require('node:tls').connect(w.tcp_port, '127.0.0.1'), 'secureConnect'));
-  await tried('http', () => emitted(require('node:http').get(`http://127.0.0.1:${w.tcp_port}/`), 'response'));
-  await tried('http2', () => emitted(require('node:http2').connect(`http://127.0.0.1:${w.tcp_port}/`), 'connect'));
-  await tried('fetch', () => fetch(`http://127.0.0.1:${w.tcp_port}/`));
+  await tried('http', () => emitted(require('node:http').get(`http://${url}`), 'response'));
+  await tried('http2', () => emitted(require('node:http2').connect(`http://${url}`), 'connect'));
+  await tried('fetch', () => fetch(`http://${url}`));
   await tried('web socket', () => new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${w.tcp_port}/`);
+    const socket = new WebSocket(`ws://${url}`);
     socket.onopen = resolve;
     socket.onerror = (event) => reject(event.error?.cause ?? event.error ?? { errno: 'nothing' });
   }));
@@ -33,7 +41,8 @@ async function attack() {
         code="""
 async function attack() {
   const net = require('node:net');
-  for (const at of [{ port: 0 }, { port: 0, host: '127.0.0.1' }, { path: w.folder + '/new' }, { path: '\\0new' }]) {
+  for (const at of [{ port: 0 }, { port: 0, host: '127.0.0.1' }, { path: w.folder + '/new' },
+    { path: '\\0new' }]) {
     const server = net.createServer();
     await tried(JSON.stringify(at), () => emitted(server.listen(at), 'listening'));
   }
@@ -47,13 +56,13 @@ async function attack() {
         code="""
 async function attack() {
   const dgram = require('node:dgram');
-  for (const kind of ['udp4', 'udp6']) {
+  for (const [kind, host] of [['udp4', '127.0.0.1'], ['udp6', '::1']]) {
     const one = dgram.createSocket(kind);
     await tried(kind, () => emitted(one.bind(0), 'listening'));
     const other = dgram.createSocket(kind);
     await tried(kind, () => new Promise((resolve, reject) => {
       other.on('error', reject);
-      other.send('x', w.tcp_port, kind === 'udp4' ? '127.0.0.1' : '::1', (error) => (error ? reject(error) : resolve()));
+      other.send('x', w.tcp_port, host, (error) => (error ? reject(error) : resolve()));
     }));
   }
 }

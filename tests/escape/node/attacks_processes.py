@@ -18,7 +18,8 @@ async function attack() {
       return status;
     });
     await tried('spawn', () => emitted(processes.spawn(file, given), 'spawn'));
-    await tried('detached', () => emitted(processes.spawn(file, given, { detached: true, stdio: 'ignore' }), 'spawn'));
+    const apart = { detached: true, stdio: 'ignore' };
+    await tried('detached', () => emitted(processes.spawn(file, given, apart), 'spawn'));
     await tried('file', () => processes.execFileSync(file, given));
   }
   await tried('shell', () => processes.execSync('true'));
@@ -134,7 +135,8 @@ async function attack() {
     await import('node:worker_threads'), (await import('worker_threads')).default,
     require('node:vm').runInThisContext("process.getBuiltinModule('worker_threads')")];
   for (const { Worker } of workers) await tried('worker', () => new Worker(...given));
-  for (const { Worker } of workers) await tried('prototype', () => new Worker.prototype.constructor(...given));
+  for (const { Worker } of workers)
+    await tried('prototype', () => new Worker.prototype.constructor(...given));
   await tried('hooks', () => require('node:module').register('data:text/javascript,'));
 }
 """,
@@ -180,7 +182,8 @@ async function attack() {
   const Module = require('node:module');
   const addon = process.report.getReport().sharedObjects.find((path) => path.endsWith('cell.node'));
   const holder = { exports: {} };
-  const processes = [process, require('node:process'), await import('node:process'), (await import('node:process')).default,
+  const imported = await import('node:process');
+  const processes = [process, require('node:process'), imported, imported.default,
     globalThis.process, require('node:vm').runInThisContext('process'), Object.create(process)];
   for (const it of processes) {
     await tried('binding', () => it.binding('spawn_sync'));
@@ -192,7 +195,8 @@ async function attack() {
   await tried('load', () => Module._load(addon));
   await tried('create', () => Module.createRequire('/')(addon));
   await tried('import', () => import('file://' + addon));
-  for (const name of ['internal/bootstrap/realm', 'internal/test/binding', 'internal/worker', 'node:internal/worker'])
+  for (const name of ['internal/bootstrap/realm', 'internal/test/binding', 'internal/worker',
+    'node:internal/worker'])
     await tried(name, () => process.getBuiltinModule(name) ?? require(name));
 }
 """,
@@ -222,13 +226,13 @@ async function attack() {
         code="""
 async function attack() {
   const Module = require('node:module');
-  const seen = [];
-  Module.registerHooks({ resolve: (name, context, next) => { seen.push(name); return next(name, context); } });
+  Module.registerHooks({ resolve: (name, context, next) => next(name, context) });
   const wrapped = Module.wrap;
   Module.wrapper[0] = 'globalThis.taken = [internalBinding, process];' + wrapped('');
   await tried('inner', () => { require('node:net'); return taken; });
-  for (const name of ['internal/process/execution', 'internalBinding']) await tried(name, () => import(name));
-  await tried('patched', () => { Module.prototype.require.call({ paths: ['/'], id: '/' }, 'internal/util'); });
+  for (const name of ['internal/process/execution', 'internalBinding'])
+    await tried(name, () => import(name));
+  await tried('patched', () => Module.prototype.require.call({ paths: ['/'], id: '/' }, 'internal/util'));
 }
 """,
         errnos=REFUSED | {"ReferenceError", "ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"},

@@ -16,7 +16,7 @@ function numberOf(error) {
   if (error.code === 'ERR_ACCESS_DENIED') return constants.errno.EPERM;
   const inner = error.info?.errno ?? error.errno;
   if (Number.isInteger(inner) && inner > -1000) return Math.abs(inner);
-  return constants.errno[error.code] ?? (error.cause ? numberOf(error.cause) : `${error.code ?? error.name}`);
+  return constants.errno[error.code] ?? (error.cause ? numberOf(error.cause) : `${error.code || error.name}`);
 }
 async function tried(what, attempt) {
   try {
@@ -36,7 +36,9 @@ function by(what, came) {
 function call(name, ...given) {
   if (w.nr[name] >= 0) by(name, native.syscall(w.nr[name], ...given));
 }
-const proof = (what, failed, came = 'it') => evidence.push(failed ? [what, 'errno', 1] : [what, 'got', String(came)]);
+function proof(what, failed, came = 'it') {
+  evidence.push(failed ? [what, 'errno', 1] : [what, 'got', String(came)]);
+}
 function frame(body) {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(body.length);

@@ -277,7 +277,7 @@ async function attack() {
 async function attack() {
   const place = native.syscall(w.nr.mmap, 0, 2 ** 37, 1, 0x4022, -1, 0);
   native.syscall(28, place, 2 ** 37, 22);  // MADV_POPULATE_READ: page tables
-  for (;;);
+  for (;;) native.fill(1 << 24, 0, 1);
 }
 """,
         verdict=Verdict.MEMORY_LIMIT,
@@ -303,6 +303,21 @@ async function attack() {
         verdict=Verdict.CRASHED,
     ),
 ]
+
+# On a large range MADV_GUARD_INSTALL fills page tables for as long as it takes, and no signal ends that.
+ADVICE = Attack(
+    name="native: advice that no interpreter needs",
+    code="""
+async function attack() {
+  const place = native.syscall(w.nr.mmap, 0, 1 << 22, 3, 0x22, -1, 0);
+  // mergeable, wiped on fork, populated to read and to write, collapsed, poisoned, guarded; some both ways
+  for (const advice of [12, 13, 18, 19, 22, 23, 25, 100, 101, 102, 103])
+    by(advice, native.syscall(28, place, 1 << 21, advice));
+}
+""",
+    errnos=frozenset({EPERM, ENOSYS, 22}),
+    proofs=11,
+)
 
 # The first thread ends and the other goes on: /proc/PID/status, where the owner looks, is that of the first.
 LEFT_BEHIND = [

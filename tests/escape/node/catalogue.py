@@ -24,6 +24,7 @@ HOLES: dict[str, tuple[Attack, str]] = {
     SPAWN.name: (SPAWN, _LOCK),
     SIGNALS.name: (SIGNALS, _LOCK),
     PROMISED_INSPECTOR.name: (PROMISED_INSPECTOR, "open and waitForDebugger stand there a second time"),
+    attacks_native.ADVICE.name: (attacks_native.ADVICE, "madvise takes any advice"),
     **{
         attack.name: (attack, "the owner sees neither CPU time nor memory of a cell whose first thread ended")
         for attack in attacks_native.LEFT_BEHIND

@@ -37,6 +37,7 @@ SIGNALS = Attack(
     name="catch its own signals",
     code="""
 async function attack() {
+  setInterval(() => {}, 1000);  // to wait for a signal keeps nothing alive
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU', 'SIGUSR1', 'SIGUSR2', 'SIGCHLD', 'SIGPIPE']) {
     const heard = new Promise((resolve) => process.once(name, resolve));
     process.kill(process.pid, name);

@@ -6,7 +6,6 @@ import pytest
 from cellblock_sandbox import Sandbox
 
 from tests.escape.attack import Attack, carry_out, successes
-from tests.escape.attacks_limits import LEFT_BEHIND
 from tests.escape.catalogue import ATTACKS
 from tests.escape.world import World
 
@@ -25,10 +24,4 @@ def world() -> Iterator[World]:
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 def test_attack_fails(attack: Attack, sandbox: Sandbox, world: World) -> None:
-    assert successes(attack, carry_out(attack, sandbox, world)) == []
-
-
-@pytest.mark.xfail(strict=True, reason="the owner sees nothing of a cell whose first thread ended")
-@pytest.mark.parametrize("attack", LEFT_BEHIND, ids=lambda attack: attack.name)
-def test_hole(attack: Attack, sandbox: Sandbox, world: World) -> None:
     assert successes(attack, carry_out(attack, sandbox, world)) == []

@@ -47,7 +47,7 @@ def attacked(form: str) -> dict[str, Any]:
 def check(form: str, layers: set[str]) -> None:
     answer = attacked(form)
     assert "unavailable" not in answer, answer
-    assert set(answer["layers"]) >= CORE | layers
+    assert set(answer["layers"]) == set(answer["nodejs"]) >= CORE | layers
     found = {name: successes(ATTACKS[name], Record(**record)) for name, record in answer["records"].items()}
     assert set(found) == set(ATTACKS)
     assert {name: what for name, what in found.items() if what} == {}
@@ -64,6 +64,12 @@ def test_an_ordinary_user_without_namespaces() -> None:
 
 def test_root_without_any_capability() -> None:
     check("without any capability", {"landlock"})
+
+
+def test_an_ordinary_user_in_a_locked_down_container() -> None:
+    form = "locked-down container, as an ordinary user"
+    check(form, {"landlock"})
+    assert set(attacked(form)["layers"]) == CORE | {"landlock", "uid"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root surely has namespaces")

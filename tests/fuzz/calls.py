@@ -1,0 +1,66 @@
+"""Random system calls, made inside Python cells: by any number, with arguments that have meant trouble before."""
+
+CODE = r'''
+import ctypes, os, random, threading
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+def words(rng, w, pages):
+    """Arguments: nothing, small numbers, descriptors, flags, bounds, processes, places in memory."""
+    place = rng.choice(pages)
+    return rng.choice([
+        0, 0, 1, 2, 3, -1, -100, rng.randrange(10), rng.randrange(10), rng.randrange(64), rng.randrange(600),
+        1 << rng.randrange(64), (1 << rng.randrange(64)) - 1, rng.getrandbits(64), 4096, 0x7FFFFFFF, 0xFFFFFFFF,
+        os.getpid(), w["owner"], w["zygote"] or 0, w["stranger"], place, place, place, place + rng.randrange(4096),
+        id(rng), w["tcp_port"],
+    ])
+
+def some_pages(rng, w):
+    """Memory that looks like paths, addresses, sets of flags, frames and pointers to one another."""
+    contents = [w[name].encode() + bytes(64) for name in ("secret_file", "folder", "stream_path")]
+    contents += [(w["folder"] + "/new").encode() + bytes(64), b"\x01\x00" + w["stream_path"].encode() + bytes(64)]
+    contents += [b"\x01\x00" + w["abstract"].encode("latin-1"), b"\x02\x00" + w["tcp_port"].to_bytes(2, "big") + b"\x7f\0\0\1"]
+    contents += [bytes(4096), rng.randbytes(256), b"\xff" * 64, (1).to_bytes(8, "little") * 16]
+    contents += [b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x0e" + b'{"outputs":{}}']
+    buffers = [ctypes.create_string_buffer(content, 4096) for content in contents]
+    pages = [ctypes.addressof(buffer) for buffer in buffers]
+    table = ctypes.create_string_buffer(4096)
+    for at in range(0, 4096, 8):
+        ctypes.memmove(ctypes.addressof(table) + at, rng.choice(pages).to_bytes(8, "little"), 8)
+    return [*pages, ctypes.addressof(table)], [*buffers, table]
+
+def work(seed, w):
+    rng = random.Random(seed)
+    pages, kept = some_pages(rng, w)
+    numbers = [number for number in range(w["first"], w["last"]) if number not in w["besides"]]
+    if w["swarm"]:  # a few calls again and again come to states that all of them together do not
+        numbers = rng.sample(numbers, min(w["swarm"], len(numbers)))
+    for _ in range(w["calls"]):
+        number = rng.choice(numbers)
+        arguments = [ctypes.c_long(ctypes.c_long(words(rng, w, pages)).value) for _ in range(6)]
+        libc.syscall(ctypes.c_long(number), *arguments)
+
+def main(**w):
+    threads = [threading.Thread(target=work, args=(f"{w['seed']}-{n}", w)) for n in range(w["threads"])]
+    for thread in threads:
+        thread.start()
+    work(w["seed"], w)
+    return {"made": w["calls"]}
+'''
+
+# What ends a cell at once, or waits until its time is over; one call in two cells is not one of them.
+X32 = 0x4000_0000
+_WAITING = (
+    "pause ppoll poll select pselect6 rt_sigsuspend rt_sigtimedwait futex wait4 waitid epoll_wait".split()
+)
+_WAITING += "epoll_pwait nanosleep clock_nanosleep read readv recvfrom futex_waitv epoll_pwait2".split()
+_ENDING = "exit exit_group rt_sigreturn munmap mremap brk mprotect rt_sigaction sigaltstack".split()
+
+
+def besides() -> list[int]:
+    """Numbers of calls that end a cell or hold it up: those that kill it, by the policy, among them."""
+    import pyseccomp
+    from cellblock_sandbox import policy
+
+    names = (*_WAITING, *_ENDING, *policy._DEADLY)
+    return [pyseccomp.resolve_syscall(pyseccomp.system_arch(), name) for name in names]

@@ -1,4 +1,4 @@
-"""Random system calls, made inside Python cells: by any number, with arguments that have meant trouble before."""
+"""Random system calls, made inside Python cells: any number, arguments that have meant trouble before."""
 
 CODE = r'''
 import ctypes, os, random, threading
@@ -10,16 +10,18 @@ def words(rng, w, pages):
     place = rng.choice(pages)
     return rng.choice([
         0, 0, 1, 2, 3, -1, -100, rng.randrange(10), rng.randrange(10), rng.randrange(64), rng.randrange(600),
-        1 << rng.randrange(64), (1 << rng.randrange(64)) - 1, rng.getrandbits(64), 4096, 0x7FFFFFFF, 0xFFFFFFFF,
-        os.getpid(), w["owner"], w["zygote"] or 0, w["stranger"], place, place, place, place + rng.randrange(4096),
-        id(rng), w["tcp_port"],
+        1 << rng.randrange(64), (1 << rng.randrange(64)) - 1, rng.getrandbits(64), 4096, 0x7FFFFFFF,
+        0xFFFFFFFF, os.getpid(), w["owner"], w["zygote"] or 0, w["stranger"], w["tcp_port"], id(rng),
+        place, place, place, place + rng.randrange(4096),
     ])
 
 def some_pages(rng, w):
     """Memory that looks like paths, addresses, sets of flags, frames and pointers to one another."""
     contents = [w[name].encode() + bytes(64) for name in ("secret_file", "folder", "stream_path")]
-    contents += [(w["folder"] + "/new").encode() + bytes(64), b"\x01\x00" + w["stream_path"].encode() + bytes(64)]
-    contents += [b"\x01\x00" + w["abstract"].encode("latin-1"), b"\x02\x00" + w["tcp_port"].to_bytes(2, "big") + b"\x7f\0\0\1"]
+    contents += [(w["folder"] + "/new").encode() + bytes(64)]
+    contents += [b"\x01\x00" + w["stream_path"].encode() + bytes(64)]
+    contents += [b"\x01\x00" + w["abstract"].encode("latin-1")]
+    contents += [b"\x02\x00" + w["tcp_port"].to_bytes(2, "big") + b"\x7f\0\0\1"]
     contents += [bytes(4096), rng.randbytes(256), b"\xff" * 64, (1).to_bytes(8, "little") * 16]
     contents += [b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x0e" + b'{"outputs":{}}']
     buffers = [ctypes.create_string_buffer(content, 4096) for content in contents]
@@ -48,13 +50,13 @@ def main(**w):
     return {"made": w["calls"]}
 '''
 
-# What ends a cell at once, or waits until its time is over; one call in two cells is not one of them.
 X32 = 0x4000_0000
-_WAITING = (
-    "pause ppoll poll select pselect6 rt_sigsuspend rt_sigtimedwait futex wait4 waitid epoll_wait".split()
-)
-_WAITING += "epoll_pwait nanosleep clock_nanosleep read readv recvfrom futex_waitv epoll_pwait2".split()
-_ENDING = "exit exit_group rt_sigreturn munmap mremap brk mprotect rt_sigaction sigaltstack".split()
+# What waits until the time of a cell is over, or ends it at once.
+_NO_ANSWER = """
+    pause ppoll poll select pselect6 rt_sigsuspend rt_sigtimedwait futex futex_waitv wait4 waitid epoll_wait
+    epoll_pwait epoll_pwait2 nanosleep clock_nanosleep read readv recvfrom
+    exit exit_group rt_sigreturn munmap mremap brk mprotect rt_sigaction sigaltstack
+"""
 
 
 def besides() -> list[int]:
@@ -62,5 +64,5 @@ def besides() -> list[int]:
     import pyseccomp
     from cellblock_sandbox import policy
 
-    names = (*_WAITING, *_ENDING, *policy._DEADLY)
+    names = (*_NO_ANSWER.split(), *policy._DEADLY)
     return [pyseccomp.resolve_syscall(pyseccomp.system_arch(), name) for name in names]

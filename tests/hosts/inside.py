@@ -1,6 +1,6 @@
 """What is run on each host: `python -m tests.hosts.inside FORM FOLDER`; its last line says what came of it.
 
-FORM is one of `tests.escape.host`, which takes something away first, or another word; FOLDER is for its files.
+FORM is one of `tests.escape.host`, which takes something away first, or another word; FOLDER takes files.
 """
 
 import json

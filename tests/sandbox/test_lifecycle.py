@@ -335,3 +335,26 @@ def test_a_cell_that_closes_its_channel_costs_the_owner_nothing(sandbox: Sandbox
     )
     now = os.times()
     assert now.user + now.system - used.user - used.system < 0.5
+
+
+# As the first process of a container that has no pid namespace to give: orphans become its children.
+FIRST = """
+import os, sys
+from cellblock_sandbox import Program, Sandbox, nodejs_runtime, python_runtime
+from cellblock_sandbox.launch import kernel
+from tests.sandbox.running import children
+kernel.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+CODE = {python_runtime: "def main(): return {}", nodejs_runtime: "function main() { return {} }"}
+for runtime, code in CODE.items():
+    with Sandbox(runtime(), cells_per_zygote=3, without_layers=("pid",), self_test=False) as sandbox:
+        for number in range(40):
+            sandbox.run(Program(code=code), prepare=number % 2 == 0)
+            sandbox.prepare(after_ms=60_000)
+    print(len(children(os.getpid())), flush=True)
+"""
+
+
+def test_an_owner_that_is_the_first_process_has_nobody_to_bury() -> None:
+    command = [sys.executable, "-c", FIRST]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True)
+    assert done.stdout.split() == ["0", "0"]

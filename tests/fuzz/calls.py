@@ -1,5 +1,9 @@
 """Random system calls, made inside Python cells: any number, arguments that have meant trouble before."""
 
+from collections.abc import Iterable
+
+from cellblock_sandbox import policy
+
 CODE = r'''
 import ctypes, os, random, threading
 libc = ctypes.CDLL(None, use_errno=True)
@@ -34,7 +38,7 @@ def some_pages(rng, w):
 def work(seed, w):
     rng = random.Random(seed)
     pages, kept = some_pages(rng, w)
-    numbers = [number for number in range(w["first"], w["last"]) if number not in w["besides"]]
+    numbers = w["numbers"]
     if w["swarm"]:  # a few calls again and again come to states that all of them together do not
         numbers = rng.sample(numbers, min(w["swarm"], len(numbers)))
     for _ in range(w["calls"]):
@@ -50,19 +54,30 @@ def main(**w):
     return {"made": w["calls"]}
 '''
 
-X32 = 0x4000_0000
 # What waits until the time of a cell is over, or ends it at once.
 _NO_ANSWER = """
     pause ppoll poll select pselect6 rt_sigsuspend rt_sigtimedwait futex futex_waitv wait4 waitid epoll_wait
     epoll_pwait epoll_pwait2 nanosleep clock_nanosleep read readv recvfrom
     exit exit_group rt_sigreturn munmap mremap brk mprotect rt_sigaction sigaltstack
 """
+# What is allowed with some arguments, beside what the policy always allows.
+_CONDITIONAL = """
+    mmap open openat clone kill tgkill prctl getpgid getsid prlimit64 sched_getaffinity sched_getscheduler
+    sched_getparam sched_getattr fcntl ioctl socketpair sendto getsockopt
+"""
+_ALL = 600
+_X32 = 0x4000_0000
 
 
-def besides() -> list[int]:
-    """Numbers of calls that end a cell or hold it up: those that kill it, by the policy, among them."""
+def choices() -> list[list[int]]:
+    """Sets of calls' numbers: all there are, those that a cell survives, those that it may make, x32's."""
+    answered = set(range(_ALL)) - _numbers(_NO_ANSWER.split())
+    survived = answered - _numbers(policy._DEADLY)
+    allowed = answered & _numbers((*policy._ALLOWED, *_CONDITIONAL.split()))
+    return [[*range(_ALL)], sorted(survived), sorted(allowed), [*range(_X32, _X32 + _ALL)]]
+
+
+def _numbers(names: Iterable[str]) -> set[int]:
     import pyseccomp
-    from cellblock_sandbox import policy
 
-    names = (*_NO_ANSWER.split(), *policy._DEADLY)
-    return [pyseccomp.resolve_syscall(pyseccomp.system_arch(), name) for name in names]
+    return {pyseccomp.resolve_syscall(pyseccomp.system_arch(), name) for name in names}

@@ -16,16 +16,16 @@ from tests.sandbox.running import await_end, watched
 NOTHING = Program(code="def main(): return {}")
 
 
-@pytest.mark.parametrize("language", RUNTIMES)
-def test_random_calls_leave_all_as_it_was(language: str) -> None:
-    found = fuzz(language, seed=20261124, seconds=5)
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_random_calls_leave_all_as_it_was(runtime: str) -> None:
+    found = fuzz(runtime, seed=20261124, seconds=4)
     assert found.wrong == {}
     assert found.verdicts[Verdict.SUCCEEDED] > 0  # some lived to make all of their calls
 
 
-@pytest.mark.parametrize("language", RUNTIMES)
-def test_a_cell_can_be_run_again_by_its_number(language: str) -> None:
-    found = fuzz(language, seed=1, seconds=60, first=7, most=2)
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_cell_can_be_run_again_by_its_number(runtime: str) -> None:
+    found = fuzz(runtime, seed=1, seconds=60, first=7, most=2)
     assert (found.cells, found.wrong) == (2, {})
 
 

@@ -1,13 +1,13 @@
 """Whether owner, zygote and host are as they were, looked at after each cell."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
 from cellblock_sandbox import Outcome, Program, Sandbox, Verdict
 
 from tests.escape.world import World
-from tests.sandbox.running import children
 
 _CALM = {
     "python3": Program(code="def main(a): return {'a': a}"),
@@ -41,7 +41,7 @@ class Watch:
         if _descriptors() > self._descriptors + _DESCRIPTORS:
             found.append(f"descriptors grew from {self._descriptors} to {_descriptors()}")
         if not self._alone():
-            found.append(f"processes are left: {children(self._zygote or 0)}")
+            found.append(f"processes are left: {_session_of(self._zygote)} beside {self._zygote}")
         if self._around() != self._places:
             found.append(f"from {self._places} to {self._around()}")
             self._places = self._around()
@@ -53,10 +53,10 @@ class Watch:
         return (outcome.verdict, outcome.outputs) == (Verdict.SUCCEEDED, {"a": self._answers})
 
     def _alone(self) -> bool:
-        """A standby at most is left; who was killed may take a moment to go."""
+        """Zygote and standby at most are left; who was killed may take a moment to go."""
         pause = Event()
         for _ in range(_LOOKS):
-            if len(children(self._zygote or 0)) <= 1:
+            if len(_session_of(self._zygote)) <= 2:
                 return True
             pause.wait(_LOOK_S)
         return False
@@ -70,6 +70,15 @@ class Watch:
             Path.cwd(),
             *(path.read_text().count("\n") for path in _IPC),
         ]
+
+
+def _session_of(pid: int | None) -> list[int]:
+    """All processes of its session: a zygote has one of its own, which no cell can leave, orphaned or not."""
+    sessions: dict[int, bytes] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may be gone meanwhile
+            sessions[int(folder.name)] = (folder / "stat").read_bytes().rpartition(b")")[2].split()[3]
+    return [one for one, session in sessions.items() if session == sessions.get(pid or 0)]
 
 
 def _descriptors() -> int:

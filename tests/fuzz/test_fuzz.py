@@ -81,3 +81,25 @@ def test_harm_is_seen(world: World, harm: Callable[[World, Sandbox], Outcome], t
         watch = Watch(sandbox, world)
         assert watch.wrong(sandbox.run(NOTHING)) == []
         assert told in "; ".join(watch.wrong(harm(world, sandbox)))
+
+
+FORKS = """
+import os, time
+def main():
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+        os._exit(0)
+    return {"pid": pid}
+"""
+
+
+def test_a_process_that_outlives_its_cell_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fuzz.soundness._LOOKS", 20)
+    with Sandbox(without_layers=("seccomp", "pid"), self_test=False) as sandbox:
+        watch = Watch(sandbox, world)
+        outcome = sandbox.run(Program(code=FORKS))
+        try:
+            assert "processes are left" in "; ".join(watch.wrong(outcome))
+        finally:
+            os.kill(int(str(outcome.outputs["pid"])), signal.SIGKILL)

@@ -5,12 +5,13 @@ BIN := .venv/bin
 SECONDS ?= 120
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup demo test lint check hosts fuzz soak clean
+.PHONY: help setup demo test chaos lint check hosts fuzz soak clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    set up .venv and run the main job: real code nodes through Redis and a worker"
 	@echo "make test    set up .venv and run the tests (about five minutes on two cores)"
+	@echo "make chaos   break things under load: SEED=1 JOBS=2000, SABOTAGE=1 to see it find losses"
 	@echo "make lint    ruff, format, mypy --strict"
 	@echo "make check   lint and test: the one gate before a commit"
 	@echo "make hosts   the escape suite and the sandbox's tests on five kinds of host, Docker's containers included"
@@ -41,6 +42,9 @@ demo: setup
 test: setup
 	@echo "==> Running the tests (about five minutes on two cores)"
 	@$(BIN)/pytest
+
+chaos: setup
+	@SEED=$(SEED) JOBS=$(JOBS) SABOTAGE=$(SABOTAGE) $(BIN)/python -m tests.chaos
 
 lint: setup
 	@echo "==> ruff, format, mypy"

@@ -36,19 +36,22 @@ class Sandbox:
         *,
         cells_per_zygote: int = 2_000,
         seconds_per_zygote: float = 600.0,
+        required_layers: tuple[str, ...] = (),
         without_layers: tuple[str, ...] = (),
         self_test: bool = True,
     ) -> None:
         """`runtime` is the default Python runtime where none is given.
 
         Cells of one zygote share its address layout and hash seed; it is replaced after `cells_per_zygote`
-        or `seconds_per_zygote`, whichever comes first. `without_layers` names layers to leave out: it exists
-        so that tests can show that each one counts, and nothing else may use it; so it is with `self_test`,
-        without which nobody tries whether a new zygote's cells hold.
+        or `seconds_per_zygote`, whichever comes first. `required_layers` names layers that are wanted beside
+        the core, as `layers` names them. `without_layers` names layers to leave out: it exists so that tests
+        can show that each one counts, and nothing else may use it; so it is with `self_test`, without which
+        nobody tries whether a new zygote's cells hold.
         """
         self._runtime = runtime or python_runtime()
         self._cells_per_zygote = cells_per_zygote
         self._seconds_per_zygote = seconds_per_zygote
+        self._required_layers = required_layers
         self._without_layers = without_layers
         self._self_test = self_test
         self._turn = threading.Lock()
@@ -217,12 +220,23 @@ class Sandbox:
     def _launch_proven(self) -> Zygote:
         zygote = launch(self._runtime, self._without_layers)
         try:
+            self._require(zygote.layers)
             if self._self_test:
                 prove(zygote, self._runtime)
         except BaseException:
             zygote.close()
             raise
         return zygote
+
+    def _require(self, layers: tuple[Layer, ...]) -> None:
+        told = {layer.name: layer for layer in layers}
+        for name in self._required_layers:
+            if name not in told:
+                raise SandboxUnavailable(f"there is no layer {name!r}; there are: {', '.join(told)}")
+            if not told[name].on:
+                raise SandboxUnavailable(
+                    f"the layer {name!r} is required and cannot be had: {told[name].detail}"
+                )
 
     def _retire(self) -> None:
         if self._zygote is not None:

@@ -188,7 +188,7 @@ class _Supervision:
         if memory is not None:
             cpu_ns = self._cpu_ns() + self._baseline.cpu_ns
             self._spent = Exit(status=0, cpu_ns=cpu_ns, peak_kb=memory.peak >> 10)
-            self._kill(None)
+        self._kill(None)
 
     def _announced(self) -> int:
         return int(LENGTH.unpack_from(self._incoming)[0]) if len(self._incoming) >= LENGTH.size else 0
@@ -228,9 +228,12 @@ class _Supervision:
 
     def _look(self) -> None:
         memory = self._cell.memory()
-        if memory is None or self._cell.exit is not None:
+        if self._cell.exit is not None:
             return
-        if memory.own - self._baseline.memory.own > (self._limits.memory_mb << 20) + _MEMORY_MARGIN:
+        if memory is None:
+            # It is ending; or its first thread did and left others behind, whose memory nobody sees any more.
+            self._kill(None)
+        elif memory.own - self._baseline.memory.own > (self._limits.memory_mb << 20) + _MEMORY_MARGIN:
             self._kill(Stop.MEMORY)
         elif memory.threads > self._limits.threads:
             self._kill(Stop.THREADS)

@@ -1,31 +1,49 @@
 """What is told as certain, against real cells: no false alarms, and none missed in the tables."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from cellblock_producer.check import FindingKind, check, refuses
 from cellblock_producer.check.python.calls import CALLS
 from cellblock_producer.check.python.table import AWAITED, SURELY
 from cellblock_producer.contract import Language
-from cellblock_sandbox import Sandbox, Verdict
+from cellblock_sandbox import Sandbox, Verdict, nodejs_runtime
 
-from tests.check.cases import PYTHON, SURE, Case, as_main
+from tests.check.cases import JAVASCRIPT, PYTHON, SURE, Case, as_main
 from tests.sandbox.running import fault, run
 from tests.sandbox.test_honest_programs import PROGRAMS
 
-CERTAIN = {name: case for name, case in PYTHON.items() if case.surely_fails}
-CLEAN = {name: case for name, case in PYTHON.items() if not case.findings}
+LANGUAGES = {"python3": PYTHON, "nodejs": JAVASCRIPT}
+CERTAIN = [
+    pytest.param(language, case, id=f"{language}: {name}")
+    for language, cases in LANGUAGES.items()
+    for name, case in cases.items()
+    if case.surely_fails
+]
+CLEAN = [
+    pytest.param(language, case, id=f"{language}: {name}")
+    for language, cases in LANGUAGES.items()
+    for name, case in cases.items()
+    if not case.findings
+]
 
 
-@pytest.mark.parametrize("case", CERTAIN.values(), ids=CERTAIN.keys())
-def test_what_is_certain_fails(case: Case, sandbox: Sandbox) -> None:
-    outcome = run(sandbox, case.code, **case.inputs)
+@pytest.fixture(scope="module")
+def sandboxes(sandbox: Sandbox) -> Iterator[dict[str, Sandbox]]:
+    with Sandbox(nodejs_runtime()) as nodejs:
+        yield {"python3": sandbox, "nodejs": nodejs}
+
+
+@pytest.mark.parametrize(("language", "case"), CERTAIN)
+def test_what_is_certain_fails(language: str, case: Case, sandboxes: dict[str, Sandbox]) -> None:
+    outcome = run(sandboxes[language], case.code, **case.inputs)
     assert outcome.verdict is not Verdict.SUCCEEDED
 
 
-@pytest.mark.parametrize("case", CLEAN.values(), ids=CLEAN.keys())
-def test_what_is_clean_succeeds(case: Case, sandbox: Sandbox) -> None:
-    outcome = run(sandbox, case.code, **case.inputs)
+@pytest.mark.parametrize(("language", "case"), CLEAN)
+def test_what_is_clean_succeeds(language: str, case: Case, sandboxes: dict[str, Sandbox]) -> None:
+    outcome = run(sandboxes[language], case.code, **case.inputs)
     assert outcome.verdict is Verdict.SUCCEEDED, outcome.fault
 
 

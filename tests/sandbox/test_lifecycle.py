@@ -358,3 +358,14 @@ def test_an_owner_that_is_the_first_process_has_nobody_to_bury() -> None:
     command = [sys.executable, "-c", FIRST]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True)
     assert done.stdout.split() == ["0", "0"]
+
+
+def test_a_layer_that_is_required_and_off_stops_it() -> None:
+    required = ("private root", "seccomp")
+    with pytest.raises(SandboxUnavailable, match="'private root' is required and cannot be had: left out"):
+        Sandbox(required_layers=required, without_layers=("private root",)).open()
+
+
+def test_a_layer_that_does_not_exist_is_said() -> None:
+    with pytest.raises(SandboxUnavailable, match=r"no layer 'moat'; there are: .*landlock"):
+        Sandbox(required_layers=("moat",)).open()

@@ -41,11 +41,17 @@ class RuntimeSettings(BaseModel):
 def read_runtimes(given: object) -> object:
     """The runtimes of a setting: JSON, or @FILE with JSON; raises ValueError where one has no language."""
     if isinstance(given, str):
-        text = Path(given[1:]).read_text() if given.startswith("@") else given
-        given = json.loads(text)
+        given = json.loads(_content(given[1:]) if given.startswith("@") else given)
     if not isinstance(given, dict) or not given:
         raise ValueError('an object of runtimes is wanted, such as {"python3": {}, "nodejs": {}}')
     return {name: _named(name, runtime) for name, runtime in given.items()}
+
+
+def _content(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(str(error)) from error
 
 
 def _named(name: str, runtime: object) -> object:

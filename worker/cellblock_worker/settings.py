@@ -17,6 +17,10 @@ class SettingsError(ValueError):
     """An environment variable is unknown or holds a value that does not fit; the message names it."""
 
 
+def _names(given: object) -> object:
+    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
+
+
 class Settings(BaseModel):
     """One frozen object; `CELLBLOCK_WALL_MS` sets `wall_ms`, and so on for every field."""
 
@@ -80,6 +84,17 @@ class Settings(BaseModel):
         description="Runtimes that are kept warm, by name, as JSON or @FILE: "
         '{"python3": {}, "nodejs": {"interpreter": …}, '
         '"python3-data": {"language": "python3", "packages": …, "preload": ["numpy"]}}.',
+    )
+    require_layers: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        default=(),
+        description="Layers of the sandbox without which the worker must not start, beside the core, as "
+        "`cellblock doctor` names them, with commas between: private root, pid namespace.",
+    )
+    lease_ms: int = Field(
+        default=4000,
+        ge=200,
+        le=600_000,
+        description="Milliseconds after which the jobs of a worker that was killed or stopped run elsewhere.",
     )
     events: bool = Field(
         default=False,

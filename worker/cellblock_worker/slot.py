@@ -46,7 +46,8 @@ def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - o
     names = settings.runtimes if only is None else {_name(only)}
     for name in settings.runtimes:
         if name in names and name not in _sandboxes:
-            sandbox = Sandbox(build(name, settings.runtimes[name]))
+            runtime = build(name, settings.runtimes[name])
+            sandbox = Sandbox(runtime, required_layers=settings.require_layers)
             sandbox.open()
             _sandboxes[name] = sandbox
 

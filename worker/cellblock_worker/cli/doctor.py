@@ -32,6 +32,9 @@ _HOW: Final = {
     "landlock": "Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK and landlock in the lsm= boot option",
     "uid": "start the worker as an ordinary user, or as root with CAP_SETUID and CAP_SETGID",
     "private root": _NAMESPACES,
+    "keyring": "a container profile that allows keyctl; cells that use keys are killed all the same",
+    "speculation": "a processor and kernel with per-process control of speculation (prctl), which virtual "
+    "machines often lack; or run other people's code on machines of its own",
     "seccomp": "a kernel with CONFIG_SECCOMP_FILTER, and the package libseccomp2",
 }
 _DISTRIBUTIONS: Final = (

@@ -10,8 +10,8 @@ from typing import Final
 
 import typer
 
-# Each is the function of that name in the module of that name.
-COMMANDS: Final = ("demo", "worker", "run", "submit", "check", "doctor", "bench")
+# Each is the function of that name in the module of that name, or that module's `app` where it has commands.
+COMMANDS: Final = ("demo", "worker", "run", "submit", "check", "jobs", "doctor", "bench")
 
 app = typer.Typer(
     name="cellblock",
@@ -34,6 +34,9 @@ def main() -> None:
     # pool process.
     wanted = [name for name in sys.argv[1:2] if name in COMMANDS]
     for name in wanted or COMMANDS:
-        command = getattr(import_module(f"cellblock_worker.cli.{name}"), name)
-        app.command(name=name)(command)
+        module = import_module(f"cellblock_worker.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name=name)(getattr(module, name))
     app()

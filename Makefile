@@ -2,9 +2,10 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
+SECONDS ?= 120
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup demo test chaos lint check clean
+.PHONY: help setup demo test chaos lint check hosts fuzz soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +14,9 @@ help:
 	@echo "make chaos   break things under load: SEED=1 JOBS=2000, SABOTAGE=1 to see it find losses"
 	@echo "make lint    ruff, format, mypy --strict"
 	@echo "make check   lint and test: the one gate before a commit"
+	@echo "make hosts   the escape suite and the sandbox's tests on five kinds of host, Docker's containers included"
+	@echo "make fuzz    random calls in cells of both languages, SECONDS=120 for each"
+	@echo "make soak    20,000 jobs of each language under load"
 	@echo "make setup   set up .venv and nothing else; .venv/bin/cellblock --help shows what there is"
 	@echo "make clean   remove .venv and all caches"
 
@@ -49,6 +53,15 @@ lint: setup
 	@$(BIN)/mypy
 
 check: lint test
+
+hosts: setup
+	@$(BIN)/python -m tests.hosts
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+soak: setup
+	@$(BIN)/python -m tests.soak
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -34,6 +35,7 @@ _REPORT_BYTES: Final = 4 << 10  # of a cell; with much more, libc would map memo
 _PASSED: Final = struct.Struct("i")  # a pidfd
 _PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
 _LAUNCH_SECONDS: Final = 30.0
+_BURIAL_SECONDS: Final = 5.0
 _UNPRIVILEGED: Final = 65534  # nobody
 _FILES_CLOSED: Final = {"landlock", "private root"}  # one of them is in the required core
 _RLIMITS: Final = {
@@ -107,9 +109,21 @@ class Zygote:
         """End it and all its cells, and wait for that."""
         for cell in self._cells.values():
             cell.close()
+        with suppress(CellLost):
+            self._await_burials()
         self._cells.clear()
         self.control.close()
         self._process.end()
+
+    def _await_burials(self) -> None:
+        """Let it reap its cells: once it is gone they are the first process's, which may reap nobody."""
+        if self._cells:
+            self.hurry()  # what it was asked for later comes now, and goes when it sees nobody there
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        deadline = time.monotonic() + _BURIAL_SECONDS
+        while self._cells and poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            self.hear()
 
 
 class _Process:

@@ -181,8 +181,8 @@ def attack():
     ),
 ]
 
-# The first thread ends and another goes on: /proc/PID/status, where the owner looks, is that of the first. The owner, who sees
-# nothing any more, ends it.
+# The first thread ends and another goes on: /proc/PID/status, where the owner looks, is that of the first.
+# The owner, who sees nothing any more, ends it.
 LEFT_BEHIND = [
     Attack(
         name="loop in another thread alone",

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pyseccomp
 from cellblock_sandbox import Sandbox, SandboxUnavailable
@@ -25,6 +25,34 @@ from tests.escape.node.native import native_runtime
 from tests.escape.world import World
 
 _NAMESPACES = ("unshare", "setns", "mount", "pivot_root", "chroot", "umount2")
+# What Docker's default filter refuses beside those to who has no capability.
+_DOCKERS = (
+    *(
+        "acct",
+        "add_key",
+        "bpf",
+        "clock_settime",
+        "delete_module",
+        "fanotify_init",
+        "finit_module",
+        "fsconfig",
+    ),
+    *(
+        "fsmount",
+        "fsopen",
+        "fspick",
+        "init_module",
+        "ioperm",
+        "iopl",
+        "kcmp",
+        "kexec_file_load",
+        "kexec_load",
+    ),
+    *("keyctl", "lookup_dcookie", "mount_setattr", "move_mount", "move_pages", "name_to_handle_at"),
+    *("open_by_handle_at", "open_tree", "perf_event_open", "pidfd_getfd", "process_madvise", "quotactl"),
+    *("reboot", "request_key", "setdomainname", "sethostname", "settimeofday", "swapoff", "swapon", "syslog"),
+    *("umount", "userfaultfd", "vhangup"),
+)
 _LANDLOCK = ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")
 
 
@@ -55,6 +83,18 @@ def _container() -> None:
     kernel.drop_capabilities()
 
 
+def _locked_down() -> None:
+    """As `docker run --cap-drop ALL --user 1000:1000 --security-opt no-new-privileges` leaves it."""
+    if os.geteuid() == 0:
+        with suppress(OSError):  # past the kernel's last one
+            for capability in range(64):
+                kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    refuse(("clone3",), errno.ENOSYS)
+    refuse((*_NAMESPACES, *_DOCKERS), errno.EPERM)
+    become_ordinary_user()
+
+
 def _without_landlock() -> None:
     refuse(_LANDLOCK, errno.ENOSYS)
 
@@ -68,6 +108,7 @@ FORMS: dict[str, Callable[[], None]] = {
     "ordinary user": become_ordinary_user,
     "ordinary user without namespaces": _user_alone,
     "without any capability": _container,
+    "locked-down container, as an ordinary user": _locked_down,
     "without Landlock": _without_landlock,
     "without Landlock and namespaces": _without_both,
 }

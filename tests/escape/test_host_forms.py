@@ -66,23 +66,20 @@ def test_an_ordinary_user_with_user_namespaces(language: str) -> None:
     check("ordinary user", language, {"landlock"})
 
 
-# Where /etc/ssl/openssl.cnf is there and closed, Node.js does not start.
-WITHOUT_ROOT = [
-    "python3",
-    pytest.param("nodejs", marks=pytest.mark.xfail(strict=True, reason="OpenSSL finds its settings closed")),
-]
-
-
-@pytest.mark.parametrize("language", WITHOUT_ROOT)
 def test_an_ordinary_user_without_namespaces(language: str) -> None:
     form = "ordinary user without namespaces"
     check(form, language, {"landlock"})
-    assert set(attacked(form, language)["layers"]) == CORE | {"landlock", "uid"}
+    assert set(attacked(form, language)["layers"]) == CORE | {"landlock", "uid", "keyring"}
 
 
-@pytest.mark.parametrize("language", WITHOUT_ROOT)
 def test_root_without_any_capability(language: str) -> None:
     check("without any capability", language, {"landlock"})
+
+
+def test_an_ordinary_user_in_a_locked_down_container(language: str) -> None:
+    form = "locked-down container, as an ordinary user"
+    check(form, language, {"landlock"})
+    assert set(attacked(form, language)["layers"]) == CORE | {"landlock", "uid"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root surely has namespaces")

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,6 +50,10 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def keep(self, thing: AbstractContextManager[object]) -> None:
+        """Have something closed when all of it is."""
+        self._stack.enter_context(thing)
 
     def inputs(self, zygote: int | None) -> dict[str, Any]:
         """What an attacker may be assumed to know."""

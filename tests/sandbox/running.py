@@ -43,6 +43,23 @@ def await_end(pidfd: int) -> bool:
     return bool(select.select([pidfd], [], [], 30)[0])
 
 
+def standby_of(sandbox: Sandbox) -> int:
+    """The cell that stands ready."""
+    # Not by the zygote's children: a cell that has answered is still dying there for a while.
+    cell, zygote = sandbox._standby, sandbox._zygote
+    assert cell is not None
+    assert zygote is not None
+    while not cell.pid:
+        zygote.hear()
+    assert select.select([cell.channel], [], [], 30)[0]  # it has said that it is ready
+    return cell.pid
+
+
+def has_private_root(sandbox: Sandbox) -> bool:
+    """Whether the host grants it."""
+    return any(layer.name == "private root" and layer.on for layer in sandbox.layers)
+
+
 def children(pid: int) -> list[int]:
     """All processes that descend from `pid`."""
     parents: dict[int, int] = {}

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from cellblock_sandbox import Limits, Usage, Verdict
 from cellblock_sandbox.judge import Captured, Ending, Stop, judge
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.sandbox.test_answer import FIELDS, PARTS
 
 LIMITS = Limits(wall_ms=100, cpu_ms=50, memory_mb=32, output_bytes=1000, threads=3)
 OVER = Usage(cpu_ns=51_000_000)
@@ -108,3 +112,40 @@ def test_prints_are_handed_on() -> None:
     outcome = judge(Ending(frame=ANSWER, stdout=stdout, stderr=stderr), LIMITS)
     assert (outcome.stdout, outcome.stdout_truncated) == ("a\ufffd", True)
     assert (outcome.stderr, outcome.stderr_truncated) == ("é", False)
+
+
+STATUS = st.integers(0, 255).map(lambda code: code << 8) | st.integers(1, 64) | st.integers(129, 192)
+ENDINGS = st.builds(
+    Ending,
+    stop=st.none() | st.sampled_from(Stop),
+    status=STATUS,
+    frame=st.none() | st.binary(max_size=80) | PARTS | FIELDS.map(lambda fields: json.dumps(fields).encode()),
+    stdout=st.builds(Captured, data=st.binary(max_size=20), truncated=st.booleans()),
+    stderr=st.builds(Captured, data=st.binary(max_size=20), truncated=st.booleans()),
+    usage=st.builds(Usage, cpu_ns=st.integers(0, 10**12)),
+)
+# What only the owner may say of a cell.
+OURS = {Verdict.TIMEOUT, Verdict.CPU_LIMIT, Verdict.CRASHED}
+
+
+@given(ENDINGS, st.builds(Limits, cpu_ms=st.integers(1, 10**6), output_bytes=st.integers(1, 100)))
+def test_every_ending_has_one_outcome(ending: Ending, limits: Limits) -> None:
+    outcome = judge(ending, limits)
+    assert outcome == judge(ending, limits)
+    assert (outcome.fault is None) == (outcome.verdict is Verdict.SUCCEEDED)
+    assert (outcome.usage, outcome.stdout) == (ending.usage, ending.stdout.text)
+    if outcome.verdict is Verdict.SUCCEEDED:
+        assert ending.frame is not None
+        assert len(ending.frame) <= limits.output_bytes
+        assert ending.stop not in (Stop.PRINTS, Stop.ANSWER)
+        assert outcome.outputs == json.loads(ending.frame)["outputs"]
+    else:
+        assert outcome.outputs == {}
+    assert ending.frame is None or outcome.verdict not in OURS
+
+
+@given(st.binary(max_size=80) | PARTS, st.sampled_from(Stop), STATUS)
+def test_a_complete_answer_stands_whatever_came_after(frame: bytes, stop: Stop, status: int) -> None:
+    if stop in (Stop.PRINTS, Stop.ANSWER):
+        return  # which say that there is no answer, or none that counts
+    assert judge(Ending(frame=frame, stop=stop, status=status), LIMITS) == judge(Ending(frame=frame), LIMITS)

@@ -13,7 +13,7 @@ RUNTIMES: dict[str, Callable[[], Runtime]] = {"python3": python_runtime, "nodejs
 @pytest.mark.parametrize(
     ("without", "told"),
     [
-        (("seccomp",), "change its user"),
+        (("seccomp",), "(fork|start a program)"),
         (("landlock", "private root"), "read a file of the host"),
     ],
 )

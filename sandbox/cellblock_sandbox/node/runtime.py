@@ -117,7 +117,12 @@ def _bundled() -> Path:
 
 
 def _environ(libraries: set[Path]) -> dict[str, str]:
-    return {"LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries}))}
+    return {
+        "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
+        "OPENSSL_CONF": str(
+            _INSIDE / "none"
+        ),  # Node.js goes without one that is missing, not one it may not read
+    }
 
 
 def _trees(node: Path, libraries: set[Path], packages: Path | None) -> tuple[Tree, ...]:

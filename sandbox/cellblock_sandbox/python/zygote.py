@@ -83,6 +83,8 @@ def warm(config: dict[str, Any]) -> Lock:
     site.setquit()
     for name in config["preload"]:
         importlib.import_module(name)
+    if "zoneinfo" in sys.modules:
+        sys.modules["zoneinfo"].reset_tzpath(())  # the host's zones may be seen and not read: tzdata has them
     lock = Lock(
         inherited=base64.b64decode(config["inherited_filter"]),
         own=base64.b64decode(config["filter"]),

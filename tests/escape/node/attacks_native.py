@@ -323,8 +323,8 @@ async function attack() {
     proofs=11,
 )
 
-# The first thread ends and the other goes on: /proc/PID/status, where the owner looks, is that of the first. The owner, who sees
-# nothing any more, ends it.
+# The first thread ends and another goes on: /proc/PID/status, where the owner looks, is that of the first.
+# The owner, who sees nothing any more, ends it.
 LEFT_BEHIND = [
     Attack(
         name="native: loop in the other thread alone",

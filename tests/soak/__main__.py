@@ -1,0 +1,35 @@
+"""Soaks the sandbox: `python -m tests.soak`; exit code 1 when a single job did not get its answer.
+
+Twenty thousand trivial jobs of each language, both at once, beside processes that keep the cores busy.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from tests.soak.soaking import soak
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=20_000, help="of each language")
+    parser.add_argument("--load", type=int, default=os.cpu_count(), help="processes that only burn CPU")
+    parser.add_argument("--cells-per-zygote", type=int, default=2_000)
+    given = parser.parse_args()
+    start = time.monotonic()
+    found, left = soak(given.jobs, given.load, given.cells_per_zygote)
+    print(f"{time.monotonic() - start:.0f} s, load of {given.load}; left in the end: {left}")
+    for language, soaked in found.items():
+        first, last = soaked.memory_kb[0][1], soaked.memory_kb[-1][1]
+        print(
+            f"{language}: {soaked.jobs} jobs, {len(soaked.wrong)} wrong, {soaked.zygotes} zygotes; "
+            f"the owner's memory {first} KB, then {last} KB, {soaked.slope():+.1f} KB in a thousand jobs"
+        )
+        for line in soaked.wrong[:20]:
+            print(f"  {line}")
+    return any(soaked.wrong for soaked in found.values()) or left.descriptors > 0 or left.processes > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,13 +1,14 @@
 // What went wrong, told in the node's own lines: its stack without a frame or a path of ours.
 'use strict';
 
+const { inspect, types } = require('node:util');
 const { refusalBehind } = require('./refusals.js');
 const { Array, Number, RegExp, String } = globalThis;
 const apply = Reflect.apply;
-const { slice, split, includes, startsWith, toWellFormed } = String.prototype;
+const { slice, split, includes, indexOf, startsWith, toWellFormed } = String.prototype;
 const { exec } = RegExp.prototype;
 const { isArray } = Array;
-const { getPrototypeOf } = Object;
+const { isDate, isGeneratorObject, isMap, isNativeError, isSet } = types;
 
 const NODE = 'node.js'; // the name under which the code stands in stacks
 const MESSAGE_LENGTH = 4000;
@@ -28,24 +29,63 @@ function fault(kind, message, { type = '', line = null, traceback = '' } = {}) {
   };
 }
 
+const SHOWN = { __proto__: null, depth: 1, breakLength: Infinity, customInspect: false, getters: false };
+const CAUSES = 4;
+
 // The fault behind what the code threw and did not catch, which need not be an Error.
 function faultOf(thrown) {
   if (!isObject(thrown)) {
     const shown = typeof thrown === 'object' || thrown === undefined ? '' : `: ${text(() => String(thrown))}`;
     return fault('code_error', `the code threw ${describe(thrown)}${shown}`, { type: nameOf(thrown) });
   }
-  const stack = text(() => thrown.stack);
-  const name = text(() => thrown.name) || text(() => getPrototypeOf(thrown).constructor.name) || 'Object';
+  const stack = stackOf(thrown);
   const told = text(() => thrown.message);
   // Where it looked for a module is nothing to a code node.
   const message = text(() => thrown.code) === 'MODULE_NOT_FOUND' ? apply(split, told, ['\n'])[0] : told;
   const refusal = text(() => refusalBehind(thrown) ?? '');
   const memory = apply(exec, OUT_OF_MEMORY, [message]) !== null;
-  return fault(refusal ? 'blocked' : memory ? 'memory_limit' : 'code_error', refusal || message || `the code threw ${describe(thrown)}`, {
-    type: name,
-    line: lineIn(stack),
-    traceback: withoutOurs(stack),
+  return fault(refusal ? 'blocked' : memory ? 'memory_limit' : 'code_error', refusal || message || unsaid(thrown), {
+    type: typeName(thrown),
+    line: lineIn(framesOf(stack, told)),
+    traceback: withoutOurs(stack) + causes(thrown),
   });
+}
+
+// Most classes of the code's own set no name: theirs is that of Error, or of what else they extend.
+function typeName(thrown) {
+  if (typeof thrown === 'function') return 'function';
+  const named = text(() => thrown.name);
+  const made = text(() => thrown.constructor.name);
+  return named && named !== 'Error' ? named : made || named || 'Object';
+}
+
+function unsaid(thrown) {
+  if (isNativeError(thrown)) return `the code threw ${typeName(thrown)} without a message`;
+  const shown = text(() => inspect(thrown, SHOWN));
+  return `the code threw ${describe(thrown)}${shown && `: ${shown}`}`;
+}
+
+const stackOf = (thrown) => text(() => thrown.stack);
+
+// The message comes first in a stack, and it may read as a frame.
+function framesOf(stack, message) {
+  const at = message ? apply(indexOf, stack, [message]) : -1;
+  return at < 0 ? stack : apply(slice, stack, [at + message.length]);
+}
+
+function causes(thrown) {
+  let told = '';
+  for (let at = 0, error = thrown; at < CAUSES; at++) {
+    try {
+      error = error.cause ?? error.errors?.[0];
+    } catch {
+      break;
+    }
+    if (!isObject(error)) break;
+    const stack = stackOf(error);
+    if (stack) told += `\ncaused by: ${withoutOurs(stack)}`;
+  }
+  return told;
 }
 
 // The fault of code that does not compile: V8 puts the place first, then the line and its mark.
@@ -73,14 +113,25 @@ function withoutOurs(stack) {
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
+// What JSON makes an empty or another thing of, and is no object of outputs to its author.
+const isNoRecord = (value) => isMap(value) || isSet(value) || isDate(value) || isGeneratorObject(value);
+
 function describe(value) {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
   if (isArray(value)) return 'an array';
+  if (isMap(value)) return 'a Map';
+  if (isSet(value)) return 'a Set';
+  if (isDate(value)) return 'a Date';
+  if (isGeneratorObject(value)) return 'a generator';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-const nameOf = (value) => (value === null ? 'null' : isArray(value) ? 'Array' : typeof value);
+function nameOf(value) {
+  if (value === null) return 'null';
+  if (isArray(value)) return 'Array';
+  return isNoRecord(value) ? apply(slice, describe(value), [2]) : typeof value;
+}
 
 // The text that `make` gives; the code's own getters may do anything, so it may also fail.
 function text(make) {
@@ -92,4 +143,5 @@ function text(make) {
   }
 }
 
-module.exports = { NODE, fault, faultOf, syntaxFault, describe, nameOf };
+module.exports = { NODE, fault, faultOf, syntaxFault, describe, isNoRecord, nameOf };
+//# sourceURL=node:cell/faults

@@ -9,7 +9,7 @@
 
 const { createRequire } = require('node:module');
 const vm = require('node:vm');
-const { NODE, fault, faultOf, syntaxFault, describe, nameOf } = require('./faults.js');
+const { NODE, fault, faultOf, syntaxFault, describe, isNoRecord, nameOf } = require('./faults.js');
 const { Buffer, Error, JSON, Object, Array, Promise } = globalThis;
 const bytes = Buffer.from;
 const apply = Reflect.apply;
@@ -17,7 +17,8 @@ const { parse, stringify } = JSON;
 const { keys } = Object;
 const { isArray } = Array;
 const { compileFunction, constants } = vm;
-const { listenerCount, on, removeListener } = process;
+const { listenerCount, nextTick, on, removeListener } = process;
+const { startsWith, slice } = String.prototype;
 
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 const OPTIONS = {
@@ -67,7 +68,7 @@ function run(text, most) {
   const { code, mode, inputs } = parse(text);
   script = mode === 'script';
   if (!script) apply(on, process, ['unhandledRejection', sayRejection]);
-  execute(code, inputs);
+  nextTick(execute, code, inputs); // and not amid promises: ticks of the code come before its promises, as in any script
 }
 
 function execute(code, inputs) {
@@ -81,7 +82,8 @@ function execute(code, inputs) {
   start(program, inputs);
 }
 
-function compile(code) {
+function compile(source) {
+  const code = apply(startsWith, source, ['#!']) ? `//${apply(slice, source, [2])}` : source;
   if (script) return compileFunction(code, PARAMETERS, OPTIONS);
   try {
     return compileFunction(code + HAND_OVER_MAIN, PARAMETERS, OPTIONS);
@@ -112,7 +114,7 @@ async function outputs(main, inputs) {
 }
 
 function encoded(value) {
-  if (typeof value !== 'object' || value === null || isArray(value)) return notAnObject(value);
+  if (typeof value !== 'object' || value === null || isArray(value) || isNoRecord(value)) return notAnObject(value);
   let body;
   try {
     body = stringify(value);
@@ -179,3 +181,4 @@ function left(code, message = 'the code called process.exit before main returned
 }
 
 module.exports = { warm, rehearse, run };
+//# sourceURL=node:cell/harness

@@ -50,6 +50,15 @@ function warm(given, packages) {
   apply(on, process, ['beforeExit', drained]);
   apply(on, process, ['exit', exited]);
   process.reallyExit = left;
+  importOnce();
+}
+
+// Node warns at the first import() that our way of compiling is an experiment: nothing to a code node.
+function importOnce() {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  compileFunction("import('node:path')", [], OPTIONS)();
+  process.emitWarning = emitWarning;
 }
 
 // Run a program of our own, so that what every job needs is compiled, and its pages are copied, beforehand.

@@ -4,12 +4,13 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup demo test lint check clean
+.PHONY: help setup demo test chaos lint check clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    set up .venv and run the main job: real code nodes through Redis and a worker"
 	@echo "make test    set up .venv and run the tests (about five minutes on two cores)"
+	@echo "make chaos   break things under load: SEED=1 JOBS=2000, SABOTAGE=1 to see it find losses"
 	@echo "make lint    ruff, format, mypy --strict"
 	@echo "make check   lint and test: the one gate before a commit"
 	@echo "make setup   set up .venv and nothing else; .venv/bin/cellblock --help shows what there is"
@@ -37,6 +38,9 @@ demo: setup
 test: setup
 	@echo "==> Running the tests (about five minutes on two cores)"
 	@$(BIN)/pytest
+
+chaos: setup
+	@SEED=$(SEED) JOBS=$(JOBS) SABOTAGE=$(SABOTAGE) $(BIN)/python -m tests.chaos
 
 lint: setup
 	@echo "==> ruff, format, mypy"

@@ -18,7 +18,7 @@ from .connection import HEARTBEAT_S
 from .core import Call, Command, Core
 from .errors import CellblockError, Refused, Unreachable
 from .post import AnyPost, Post
-from .scripts import ALL
+from .scripts import OF_CLIENTS
 
 MAX_UNANSWERED = 512
 """Calls that may be under way; those that come later wait in line until the server has caught up."""
@@ -94,7 +94,7 @@ class AsyncWire(asyncio.Protocol):
     async def greet(self, commands: Iterable[Command]) -> None:
         """Send `commands`, subscribe, load the scripts: one round trip. Raises Unreachable and Refused."""
         needed = [_plain(*command) for command in (*commands, ("SUBSCRIBE", self._core.channel))]
-        loads = [_plain("SCRIPT", "LOAD", script.text) for script in ALL]
+        loads = [_plain("SCRIPT", "LOAD", script.text) for script in OF_CLIENTS]
         await self.ask([*needed, *loads])  # scripts that cannot be loaded are sent with the first call
         for call in needed:
             call.get()

@@ -11,7 +11,7 @@ import redis.connection
 from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from .scripts import ALL
+from .scripts import OF_CLIENTS
 
 HEARTBEAT_S = 10.0
 """Seconds of silence after which the server is asked whether it is still there."""
@@ -74,8 +74,8 @@ class Wire:
         self._connection.disconnect()
 
     def _subscribe(self, channel: str) -> None:
-        self.send([*(("SCRIPT", "LOAD", script.text) for script in ALL), ("SUBSCRIBE", channel)])
-        for _ in ALL:
+        self.send([*(("SCRIPT", "LOAD", script.text) for script in OF_CLIENTS), ("SUBSCRIBE", channel)])
+        for _ in OF_CLIENTS:
             self.read()  # without the right to load scripts, they are sent with the first call
         answer = self.read()
         if isinstance(answer, ResponseError):

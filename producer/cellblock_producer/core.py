@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from .errors import CellblockError, JobConflict, JobUnknown, Refused
 from .job import Job
-from .keys import JobName, record_key, reply_channel, result_key
+from .keys import JobName, message_key, record_key, reply_channel, result_key
 from .lots import Written
 from .scripts import CANCEL, SUBMIT, SUBMIT_MANY, WATCH, Script
 from .settle import settle_cancelled
@@ -102,17 +102,19 @@ class Core:
         keys = (record_key(name), result_key(name), self._queue)
         text, digest = job.written()
         message = task_message(job, self._queue, text)
-        args = (digest, self.channel, self._ttl_s, message)
+        args = (digest, self.channel, self._ttl_s, message, name.tenant)
         return Call.of(SUBMIT, keys, args, partial(self._register, name, job.labels))
 
     def submit_lot(self, lot: Sequence[Written]) -> Call[list[Slot]]:
         """Return the call that puts jobs on the queue in one message; see `lots`."""
         keys = [key for each in lot for key in (record_key(each.job.name), result_key(each.job.name))]
         parts = [part for each in lot for part in (each.digest, batch_part(each.text))]
-        head, tail = batch_message([each.job for each in lot], self._queue)
-        args: Command = (self.channel, self._ttl_s, head, tail, *parts)
+        message_id = uuid7()
+        head, tail = batch_message([each.job for each in lot], self._queue, message_id)
+        args: Command = (self.channel, self._ttl_s, lot[0].job.tenant, head, tail, *parts)
         named = [(each.job.name, each.job.labels) for each in lot]
-        return Call.of(SUBMIT_MANY, (*keys, self._queue), args, partial(self._register_lot, named))
+        keys += (message_key(message_id), self._queue)
+        return Call.of(SUBMIT_MANY, keys, args, partial(self._register_lot, named))
 
     def watch(self, name: JobName, labels: Mapping[str, str]) -> Call[Slot]:
         """Return the call that has the job's Result sent to this client, too."""

@@ -1,11 +1,22 @@
 """Spells every Redis key and channel of Cellblock; no other file does.
 
-    cellblock                        list: the queue that Celery workers pop (the default name)
     cellblock:job:{tenant}:{id}      hash: the record of a job, see ledger.py
     cellblock:result:{tenant}:{id}   string: the Result as JSON, written once
+    cellblock:message:{id}           hash: a message that is not one job of a client of ours
     cellblock:reply:{client id}      channel: where a client hears of finished jobs
 
-Ids and tenants hold neither ':' nor a space, so that names can be joined and split without quoting.
+and for each queue, `cellblock` by default; leases.py says how they are used:
+
+    {queue}                          list that Celery workers pop: wake-ups of ours, messages of stock senders
+    {queue}:tenants                  sorted set: the tenants for whom something waits, by whose turn it is
+    {queue}:waiting:{tenant}         sorted set: what waits for one tenant, by its place in the line
+    {queue}:leases                   sorted set: what workers have in hand, by when they lose it
+    {queue}:dead                     sorted set: the jobs that took their workers down, by when
+    {queue}:reaper                   hash: when leases were last looked at
+
+What waits and what is in hand are *units*: keys of hashes with a message in them, which is either the record
+of a job or a `cellblock:message:…`. Ids and tenants hold neither ':' nor a space, so that names can be joined
+and split without quoting.
 """
 
 import re
@@ -13,6 +24,12 @@ from dataclasses import dataclass
 from typing import Self
 
 DEFAULT_QUEUE = "cellblock"
+TOKEN = "take"  # noqa: S105 - no secret
+"""What lies on the queue's list for a unit that waits: a wake-up and no more. Messages are JSON."""
+RECORD_PREFIX = "cellblock:job:"
+MESSAGE_PREFIX = "cellblock:message:"
+TENANTS, WAITING, LEASES, DEAD, REAPER = ":tenants", ":waiting:", ":leases", ":dead", ":reaper"
+"""What follows the queue's name in its other keys."""
 DEFAULT_TENANT = "default"
 ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
 TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
@@ -57,7 +74,12 @@ class JobName:
 
 def record_key(name: JobName) -> str:
     """Return the key of the job's record."""
-    return f"cellblock:job:{name.tenant}:{name.id}"
+    return f"{RECORD_PREFIX}{name.tenant}:{name.id}"
+
+
+def message_key(message_id: str) -> str:
+    """Return the key of a message that waits or is in hand as one."""
+    return f"{MESSAGE_PREFIX}{message_id}"
 
 
 def result_key(name: JobName) -> str:

@@ -1,21 +1,24 @@
 """The ledger of jobs in Redis, as the worker uses it: begin a job, finish it, first Result stands.
 
     state of a record:   (none) --submit--> queued --begin--> running --finish--> done
-                                               \\--cancel--------------------------^
+                                              ^ |                |
+                                              | └---cancel-------│----------------^
+                                              └--the holder lost-┘
 
-The client's side of the same scripts is in core.py.
+Jobs reach workers in units, of which one message is each: see leases.py. The client's side is in core.py.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from redis import Redis
-from redis.exceptions import NoScriptError
 
+from .calls import Step, call, call_all
 from .errors import JobConflict
 from .keys import JobName, record_key, result_key
+from .leases import Lease
 from .result import Result
-from .scripts import BEGIN, FINISH, Script
+from .scripts import BEGIN, DROP, FINISH, RETRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,87 +29,136 @@ class Begun:
     """The Result that stands already: there is nothing to run. The fields below are then 0."""
     attempts: int = 0
     """How many times the job was begun, this one included."""
+    exhausted: bool = False
+    """It was begun as often as it may be, each time in vain. It is not to be run, and this was no attempt."""
     queue_ms: int = 0
     """Milliseconds since it was submitted."""
     now_ms: int = 0
     """Unix time by the server's clock, in milliseconds; what `deadline_ms` is compared with."""
 
 
+class LeaseLost(Exception):
+    """The unit is in somebody else's hand by now, who answers for its jobs."""
+
+
+class JobBusy(Exception):
+    """The job is being run, for another unit that holds it too."""
+
+
+NotBegun = JobConflict | LeaseLost | JobBusy
+"""Why a job was not begun."""
+
+
+class Turn(NamedTuple):
+    """A job's turn in the unit by which it came."""
+
+    lease: Lease
+    last: bool = True
+    """Whether the unit is done with this job."""
+
+
+class Grave(NamedTuple):
+    """How a job that took its workers down is kept for the operator."""
+
+    queue: str
+    message: str
+    """What is put on the queue when it is tried again."""
+
+
+NO_TURN = Turn(Lease("", ""), last=False)
+"""For a job that came by no unit."""
+
+
 class Ledger:
     """The worker's hand on the ledger. Errors of redis-py pass through."""
 
-    def __init__(self, redis: "Redis", *, ttl_s: int) -> None:
-        """`ttl_s`: seconds to keep the Result of a job whose submitter did not say."""
+    def __init__(self, redis: "Redis", *, ttl_s: int, lease_ms: int = 4000, max_attempts: int = 0) -> None:
+        """`ttl_s`: seconds to keep the Result of a job whose submitter did not say.
+
+        `lease_ms`: what a unit's lease is renewed to when a job of it is begun. `max_attempts`: how
+        many times a job may be begun; 0 for any number.
+        """
         self._redis = redis
         self._ttl_s = ttl_s
+        self._lease_ms = lease_ms
+        self._max_attempts = max_attempts
 
-    def begin(self, name: JobName, digest: str) -> Begun:
+    def begin(self, name: JobName, digest: str, turn: Turn = NO_TURN) -> Begun:
         """Note that a worker has taken the job, and make its record where it has none.
 
         Raises JobConflict when the name belongs to a job with another digest: then neither run it nor
-        finish it, since the name's Result is the other job's.
+        finish it, since the name's Result is the other job's. Raises LeaseLost and JobBusy: do not run it.
         """
-        return _read_begun(name, self._call(_Step(BEGIN, name, (digest,))))
+        begun = _read_begun(name, call(self._redis, self._beginning(name, digest, turn)))
+        if isinstance(begun, Begun):
+            return begun
+        raise begun
 
-    def finish(self, name: JobName, result: Result) -> Result:
-        """Write the job's Result and tell who waits. Returns the one that stands: ours or an earlier one."""
-        return _read_finished(result, self._call(self._finishing(name, result)))
+    def finish(
+        self, name: JobName, result: Result, turn: Turn = NO_TURN, grave: Grave | None = None
+    ) -> Result:
+        """Write the job's Result and tell who waits. Returns the one that stands: ours or an earlier one.
 
-    def hand_over(self, finished: Result, name: JobName, digest: str) -> tuple[Result, Begun | JobConflict]:
-        """Finish one job and begin the next, in this order and in one round trip.
+        With a `grave` the job is kept for the operator, too, where it is our Result that stands.
+        """
+        return _read_finished(result, call(self._redis, self._finishing(name, result, turn, grave)))
+
+    def hand_over(
+        self,
+        finished: Result,
+        name: JobName,
+        digest: str,
+        turn: Turn = NO_TURN,
+        grave: Grave | None = None,
+    ) -> tuple[Result, Begun | NotBegun]:
+        """Finish one job of a unit and begin the next, in this order and in one round trip.
 
         Returns what `finish` returns, and what `begin` returns or raises.
         """
-        steps = (self._finishing(finished.name, finished), _Step(BEGIN, name, (digest,)))
-        pipe = self._redis.pipeline(transaction=False)
-        for step in steps:
-            pipe.evalsha(step.script.sha, len(step.keys), *step.keys, *step.args)
-        replies = pipe.execute(raise_on_error=False)
-        finish, begin = (self._settle(*pair) for pair in zip(steps, replies, strict=True))
-        stands = _read_finished(finished, finish)
-        try:
-            return stands, _read_begun(name, begin)
-        except JobConflict as conflict:
-            return stands, conflict
+        before = Turn(turn.lease, last=False)
+        steps = (self._finishing(finished.name, finished, before, grave), self._beginning(name, digest, turn))
+        finish, begin = call_all(self._redis, steps)
+        return _read_finished(finished, finish), _read_begun(name, begin)
 
-    def _finishing(self, name: JobName, result: Result) -> "_Step":
-        return _Step(FINISH, name, (str(name), result.to_json(), self._ttl_s))
+    def retry(self, name: JobName) -> bool:
+        """Start a job that is kept for the operator anew; its Result goes. False: it is not kept."""
+        return bool(call(self._redis, Step(RETRY, _keys(name), (str(name),)))[0] == b"queued")
 
-    def _call(self, step: "_Step") -> list[Any]:
-        reply: object
-        try:
-            reply = self._redis.evalsha(step.script.sha, len(step.keys), *step.keys, *step.args)
-        except NoScriptError as error:
-            reply = error
-        return self._settle(step, reply)
+    def drop(self, name: JobName) -> bool:
+        """Keep a job no longer for the operator; its Result stays as long as any. False: it is not kept."""
+        return bool(call(self._redis, Step(DROP, _keys(name), (str(name), self._ttl_s)))[0] == b"dropped")
 
-    def _settle(self, step: "_Step", reply: object) -> list[Any]:
-        """Read a reply. Where the server does not have the script, send it the text."""
-        if isinstance(reply, NoScriptError):
-            reply = self._redis.eval(step.script.text, len(step.keys), *step.keys, *step.args)
-        if isinstance(reply, Exception):
-            raise reply
-        word, *rest = cast("list[Any]", reply)
-        return [word.encode() if isinstance(word, str) else word, *rest]  # a client may decode responses
+    def _beginning(self, name: JobName, digest: str, turn: Turn) -> Step:
+        (unit, holder), last = turn
+        args = (digest, holder, int(last), self._lease_ms, self._max_attempts)
+        return Step(BEGIN, (*_keys(name), unit), args)
+
+    def _finishing(self, name: JobName, result: Result, turn: Turn, grave: Grave | None) -> Step:
+        (unit, holder), last = turn
+        args = (str(name), result.to_json(), self._ttl_s, holder, int(last))
+        if grave is None:
+            return Step(FINISH, (*_keys(name), unit), args)
+        return Step(FINISH, (*_keys(name), unit), (*args, grave.queue, name.tenant, grave.message))
 
 
-class _Step(NamedTuple):
-    script: Script
-    name: JobName
-    args: tuple[str | int, ...]
-
-    @property
-    def keys(self) -> tuple[str, str]:
-        return record_key(self.name), result_key(self.name)
+def _keys(name: JobName) -> tuple[str, str]:
+    return record_key(name), result_key(name)
 
 
-def _read_begun(name: JobName, words: list[Any]) -> Begun:
+def _read_begun(name: JobName, words: list[Any]) -> Begun | NotBegun:
     word, *rest = words
-    if word == b"conflict":
-        raise JobConflict(name)
-    if word == b"done":
-        return Begun(result=Result.from_json(rest[0]))
-    return Begun(attempts=int(rest[0]), queue_ms=max(0, int(rest[1])), now_ms=int(rest[2]))
+    match word:
+        case b"conflict":
+            return JobConflict(name)
+        case b"lost":
+            return LeaseLost(f"job {name} is in other hands")
+        case b"busy":
+            return JobBusy(f"job {name} is being run")
+        case b"done":
+            return Begun(result=Result.from_json(rest[0]))
+    attempts, queue_ms, now_ms = (int(number) for number in rest)
+    exhausted = word == b"exhausted"
+    return Begun(attempts=attempts, exhausted=exhausted, queue_ms=max(0, queue_ms), now_ms=now_ms)
 
 
 def _read_finished(result: Result, words: list[Any]) -> Result:

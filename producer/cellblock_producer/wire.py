@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from .job import Job
-from .uuid7 import uuid7
 
 TASK_NAME = "cellblock.run"
 """The one task, for all jobs; its one argument is the job as a JSON object, or a list of such objects."""
@@ -53,15 +52,15 @@ def describe_batch(jobs: Sequence[Job]) -> str:
     return f"jobs={len(jobs)} first={first.id} language={first.language.value} tenant={first.tenant}"
 
 
-def batch_message(jobs: Sequence[Job], queue: str) -> tuple[str, str]:
-    """Return what comes before and after the jobs in a message that puts all of them on `queue`.
+def batch_message(jobs: Sequence[Job], queue: str, message_id: str) -> tuple[str, str]:
+    """Return what comes before and after the jobs in the message `message_id`, which puts them on `queue`.
 
     Between the two come the `batch_part` of each job, separated by commas: of all of them or, since the
     ledger leaves out those that it knows, of some. Then the description tells how many were sent.
     """
     message = _envelope(queue, os.getpid()) % {
         "body": _encode(f"[[[{_BODY}]],{{}},{_EMBED}]"),
-        "id": uuid7(),
+        "id": message_id,
         "shown": describe_batch(jobs),
         "tag": secrets.token_hex(16),
     }

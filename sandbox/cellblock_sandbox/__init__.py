@@ -11,6 +11,7 @@ from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxError, Sand
 from cellblock_sandbox.launch.plan import Layer
 from cellblock_sandbox.model import Fault, Limits, Mode, Outcome, Program, Usage, Verdict
 from cellblock_sandbox.node.runtime import nodejs_runtime
+from cellblock_sandbox.node.trial import best_nodejs_runtime
 from cellblock_sandbox.python.runtime import python_runtime
 from cellblock_sandbox.runtime import Runtime
 from cellblock_sandbox.sandbox import Sandbox
@@ -30,6 +31,7 @@ __all__ = [
     "SandboxUnavailable",
     "Usage",
     "Verdict",
+    "best_nodejs_runtime",
     "nodejs_runtime",
     "python_runtime",
 ]

@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any, Final
 
@@ -87,6 +88,9 @@ _DEADLY: Final = _names("""
     fsconfig fsmount fspick move_mount open_tree mount_setattr
 """)
 
+# What a zygote does to make a cell, beside clone and prctl; all of it is refused in the cell.
+_MAKES_CELLS: Final = ("sendmsg", "recvmsg", "pidfd_open", "landlock_restrict_self", "seccomp")
+
 _PROT_WRITE, _PROT_EXEC = 2, 4
 _MAP_TYPE, _MAP_PRIVATE = 3, 2
 # What opens for anything but reading; the last is __O_TMPFILE.
@@ -95,6 +99,7 @@ _WRITING: Final = (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, 0o20000000)
 _CLONE_THREAD: Final = 0x10000
 _THREAD: Final = 0x100 | 0x200 | 0x400 | 0x800 | _CLONE_THREAD  # VM FS FILES SIGHAND THREAD
 _NO_THREAD: Final = 0x80 | 0xF000 | 0x2_0000 | 0x80_0000 | 0xFE00_0000
+_ARCH_SET_FS: Final = 0x1002
 _FCNTLS: Final = (0, 1, 2, 3, 4, 1030)  # DUPFD GETFD SETFD GETFL SETFL DUPFD_CLOEXEC
 _NO_FCNTLS: Final = (*range(5, 17), *range(1024, 1030), *range(1031, 1044))  # locks, owners, leases, seals
 _IOCTLS: Final = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS FIONREAD FIONBIO FIONCLEX FIOCLEX
@@ -113,17 +118,18 @@ class Policy:
     threads: bool  # may start threads after the filter
     executable_memory: bool  # may execute memory that it wrote (a JIT)
     whole_forks: bool = False  # its interpreter asks that memory be left out of forks, and must not get it
+    execs: bool = False  # its cells start their interpreter themselves, after the filter
 
 
 def compile_filter(policy: Policy) -> bytes:
     """The filter as an array of `struct sock_filter`, with SELF in place of the cell's pid.
 
-    Raises SandboxUnavailable where libseccomp is missing.
+    It says what holds in a cell; `compile_in_two` gives what is installed, and tests hold the two against
+    each other, call by call. Raises SandboxUnavailable where libseccomp is missing.
     """
     table = _Table()
     table.allow_all(_ALLOWED)
-    table.refuse_all(_REFUSED)
-    table.kill_all(_DEADLY)
+    _refuse(table, policy)
     _memory(table, policy)
     _opening(table)
     _processes(table, policy)
@@ -132,7 +138,7 @@ def compile_filter(policy: Policy) -> bytes:
     return table.compiled()
 
 
-def compile_zygote_filter(policy: Policy) -> bytes:
+def compile_early_filter(policy: Policy) -> bytes:
     """What a zygote has on from before its interpreter starts, as `compile_filter` gives it; empty for none.
 
     V8 marks its pages MADV_DONTFORK, so that a fork of it would find holes: it is told that it did.
@@ -142,6 +148,33 @@ def compile_zygote_filter(policy: Policy) -> bytes:
     table = _Table(allow_the_rest=True)
     table.pretend("madvise", (2, "EQ", mmap.MADV_DONTFORK))
     return table.compiled()
+
+
+@cache
+def compile_in_two(policy: Policy) -> tuple[bytes, bytes]:
+    """The same filter in two parts: a large one for the zygote and a small one, with SELF, for each cell.
+
+    Of two filters' answers the kernel takes the stricter one. The first lets pass what a zygote needs to make
+    cells; the second refuses just that. So the kernel has little to compile when a cell installs its own.
+    """
+    inherited, own = _Table(), _Table(allow_the_rest=True)
+    inherited.allow_all(_ALLOWED)
+    _refuse(inherited, policy, besides=_MAKES_CELLS)
+    inherited.allow_all((*_MAKES_CELLS, "prctl", "kill", "tgkill"))
+    _memory(inherited, policy)
+    _opening(inherited)
+    _allow_threads(inherited)
+    inherited.allow("clone", (0, "MASKED_EQ", _CLONE_THREAD, 0))
+    _others(inherited)
+    _descriptors(inherited)
+    _sockets(inherited)
+    own.refuse_all(_MAKES_CELLS)
+    if policy.threads:
+        own.refuse("clone", (0, "MASKED_EQ", _CLONE_THREAD, 0))
+    else:
+        own.refuse("clone")
+    _self(own)
+    return inherited.compiled(), own.compiled()
 
 
 class _Table:
@@ -200,6 +233,17 @@ class _Table:
             return file.read()
 
 
+def _refuse(table: _Table, policy: Policy, besides: tuple[str, ...] = ()) -> None:
+    """Refuse or kill what is known, but for `besides`."""
+    if policy.execs:
+        besides = (*besides, "execve", "arch_prctl")
+        table.allow("execve")
+        table.allow("arch_prctl", (0, "EQ", _ARCH_SET_FS))  # libc's first step in a new program
+        table.refuse("arch_prctl", (0, "NE", _ARCH_SET_FS))
+    table.refuse_all(name for name in _REFUSED if name not in besides)
+    table.kill_all(_DEADLY)
+
+
 def _memory(table: _Table, policy: Policy) -> None:
     """Private memory only: what is shared escapes RLIMIT_DATA. Written or executable, not both."""
     private = (3, "MASKED_EQ", _MAP_TYPE, _MAP_PRIVATE)
@@ -230,13 +274,30 @@ def _opening(table: _Table) -> None:
 def _processes(table: _Table, policy: Policy) -> None:
     """Threads at most, and nobody but oneself wherever a call names a process."""
     if policy.threads:
-        table.allow("clone", (0, "MASKED_EQ", _THREAD | _NO_THREAD, _THREAD))
+        _allow_threads(table)
         table.refuse("clone", (0, "MASKED_EQ", _CLONE_THREAD, 0))
     else:
         table.refuse("clone")
     for name in ("kill", "tgkill"):
         table.allow(name, (0, "EQ", SELF))
+    for option in _PR_NAMES:
+        table.allow("prctl", (0, "EQ", option))
+    _self(table)
+    _others(table)
+
+
+def _allow_threads(table: _Table) -> None:
+    table.allow("clone", (0, "MASKED_EQ", _THREAD | _NO_THREAD, _THREAD))
+
+
+def _self(table: _Table) -> None:
+    for name in ("kill", "tgkill"):
         table.refuse(name, (0, "NE", SELF))
+    table.refuse("prctl", (0, "LT", min(_PR_NAMES)))
+    table.refuse("prctl", (0, "GT", max(_PR_NAMES)))
+
+
+def _others(table: _Table) -> None:
     for name in (
         "getpgid",
         "getsid",
@@ -248,10 +309,6 @@ def _processes(table: _Table, policy: Policy) -> None:
     ):
         table.allow(name, (0, "EQ", 0))
         table.refuse(name, (0, "NE", 0))
-    for option in _PR_NAMES:
-        table.allow("prctl", (0, "EQ", option))
-    table.refuse("prctl", (0, "LT", min(_PR_NAMES)))
-    table.refuse("prctl", (0, "GT", max(_PR_NAMES)))
 
 
 def _descriptors(table: _Table) -> None:

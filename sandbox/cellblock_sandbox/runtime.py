@@ -11,7 +11,7 @@ from cellblock_sandbox.policy import Policy
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A language, its interpreter and what it may read; see `cellblock_sandbox.python.runtime` for one."""
+    """A language, its interpreter and what it may read; see the `runtime.py` of each language's folder."""
 
     name: str
     language: str
@@ -20,3 +20,5 @@ class Runtime:
     trees: tuple[Tree, ...]  # all that it may read, the interpreter included
     policy: Policy
     config: Mapping[str, object]  # for its zygote, beside what all zygotes are told
+    probe: str  # a program that tries what must fail and what must not; see `selftest.py`
+    note: str = ""  # what an operator should know of it, such as why it is slower than it could be

@@ -5,7 +5,6 @@ Sandbox ──owns──> zygote ──fork──> standby, made while nothing e
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -17,10 +16,11 @@ from cellblock_sandbox.cell import Cell
 from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxUnavailable
 from cellblock_sandbox.judge import judge
 from cellblock_sandbox.launch.plan import Layer
-from cellblock_sandbox.model import Limits, Mode, Outcome, Program
+from cellblock_sandbox.model import Limits, Outcome, Program
 from cellblock_sandbox.python.runtime import python_runtime
 from cellblock_sandbox.runtime import Runtime
-from cellblock_sandbox.supervise import Baseline, supervise, wait_ready
+from cellblock_sandbox.selftest import prove
+from cellblock_sandbox.supervise import Baseline, encode_job, supervise, wait_ready
 from cellblock_sandbox.zygote import Zygote, launch
 
 
@@ -36,18 +36,24 @@ class Sandbox:
         *,
         cells_per_zygote: int = 2_000,
         seconds_per_zygote: float = 600.0,
+        required_layers: tuple[str, ...] = (),
         without_layers: tuple[str, ...] = (),
+        self_test: bool = True,
     ) -> None:
         """`runtime` is the default Python runtime where none is given.
 
         Cells of one zygote share its address layout and hash seed; it is replaced after `cells_per_zygote`
-        or `seconds_per_zygote`, whichever comes first. `without_layers` names layers to leave out: it exists
-        so that tests can show that each one counts, and nothing else may use it.
+        or `seconds_per_zygote`, whichever comes first. `required_layers` names layers that are wanted beside
+        the core, as `layers` names them. `without_layers` names layers to leave out: it exists so that tests
+        can show that each one counts, and nothing else may use it; so it is with `self_test`, without which
+        nobody tries whether a new zygote's cells hold.
         """
         self._runtime = runtime or python_runtime()
         self._cells_per_zygote = cells_per_zygote
         self._seconds_per_zygote = seconds_per_zygote
+        self._required_layers = required_layers
         self._without_layers = without_layers
+        self._self_test = self_test
         self._turn = threading.Lock()
         self._owner = 0
         self._zygote: Zygote | None = None
@@ -79,7 +85,8 @@ class Sandbox:
     def open(self) -> None:
         """Launch the zygote and the first standby.
 
-        Raises SandboxUnavailable where a required layer is missing or the runtime does not start,
+        Raises SandboxUnavailable where a required layer is missing, the runtime does not start, or its cells
+        do not hold when the self-test tries them;
         SandboxClosed in the child of a fork.
         """
         with self._turn:
@@ -208,7 +215,28 @@ class Sandbox:
         self._zygote, self._next = replacement, None
 
     def _launch(self) -> Future[Zygote]:
-        return self._launcher.submit(launch, self._runtime, self._without_layers)
+        return self._launcher.submit(self._launch_proven)
+
+    def _launch_proven(self) -> Zygote:
+        zygote = launch(self._runtime, self._without_layers)
+        try:
+            self._require(zygote.layers)
+            if self._self_test:
+                prove(zygote, self._runtime)
+        except BaseException:
+            zygote.close()
+            raise
+        return zygote
+
+    def _require(self, layers: tuple[Layer, ...]) -> None:
+        told = {layer.name: layer for layer in layers}
+        for name in self._required_layers:
+            if name not in told:
+                raise SandboxUnavailable(f"there is no layer {name!r}; there are: {', '.join(told)}")
+            if not told[name].on:
+                raise SandboxUnavailable(
+                    f"the layer {name!r} is required and cannot be had: {told[name].detail}"
+                )
 
     def _retire(self) -> None:
         if self._zygote is not None:
@@ -220,12 +248,3 @@ class Sandbox:
             with suppress(SandboxUnavailable, OSError):
                 self._next.result().close()
             self._next = None
-
-
-def encode_job(program: Program, inputs: Mapping[str, object]) -> bytes:
-    """A job as the harness reads it; raises ValueError when the inputs are no JSON."""
-    job = {"code": program.code, "mode": str(Mode(program.mode)), "inputs": dict(inputs)}
-    try:
-        return json.dumps(job, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"the program or its inputs are not JSON: {error}") from error

@@ -6,17 +6,19 @@ job ──> channel ──> cell ──> channel (length, answer), stdout, stder
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 from cellblock_sandbox.cell import Cell, Exit, Memory
 from cellblock_sandbox.errors import CellLost
 from cellblock_sandbox.judge import Captured, Ending, Stop
-from cellblock_sandbox.model import Limits, Mode, Usage
+from cellblock_sandbox.model import Limits, Mode, Program, Usage
 from cellblock_sandbox.python.harness import HEADER, LENGTH
 from cellblock_sandbox.zygote import Zygote
 
@@ -105,9 +107,9 @@ class _Supervision:
         self._killed = False
         self._spent: Exit | None = None
         self._poll = select.poll()
-        for descriptor in (zygote.control, cell.stdout, cell.stderr):
+        # Served in this order: what was printed before the answer is read before the answer ends the cell.
+        for descriptor in (zygote.control, cell.stdout, cell.stderr, cell.channel):
             self._poll.register(descriptor, select.POLLIN)
-        self._poll.register(cell.channel, select.POLLIN | select.POLLOUT)
         self._clock = (~cell.pid << 3) | 2  # the process's CPU clock, as clock_getcpuclockid(3) makes it
         self._started = time.monotonic_ns()
         self._deadline = self._started + limits.wall_ms * _MS
@@ -116,6 +118,9 @@ class _Supervision:
     def run(self, job: bytes) -> Ending:
         """The whole of it."""
         self._outgoing = memoryview(self._header(len(job)) + job)
+        self._send()
+        if self._outgoing:
+            self._poll.modify(self._cell.channel, select.POLLIN | select.POLLOUT)
         while self._cell.exit is None and self._spent is None:
             for descriptor, _ in self._poll.poll(self._patience_ms()):
                 self._serve(descriptor)
@@ -140,21 +145,22 @@ class _Supervision:
         if descriptor == self._zygote.control.fileno():
             self._zygote.hear()
         elif descriptor == self._cell.channel.fileno():
-            self._send()
+            if self._outgoing:
+                self._send()
+                if not self._outgoing:
+                    self._poll.modify(self._cell.channel, select.POLLIN)
             self._receive()
         elif not self._read(descriptor):
             self._poll.unregister(descriptor)
 
     def _send(self) -> None:
+        """Hand over as much as there is room for."""
         try:
-            if self._outgoing:
-                self._outgoing = self._outgoing[self._cell.channel.send(self._outgoing) :]
+            self._outgoing = self._outgoing[self._cell.channel.send(self._outgoing) :]
         except BlockingIOError:
-            return
+            pass
         except OSError:
             self._outgoing = self._outgoing[:0]  # it died; its zygote will say how
-        if not self._outgoing:
-            self._poll.modify(self._cell.channel, select.POLLIN)
 
     def _receive(self) -> bool:
         """Take a part of the answer; False when there is no more."""
@@ -182,7 +188,7 @@ class _Supervision:
         if memory is not None:
             cpu_ns = self._cpu_ns() + self._baseline.cpu_ns
             self._spent = Exit(status=0, cpu_ns=cpu_ns, peak_kb=memory.peak >> 10)
-            self._kill(None)
+        self._kill(None)
 
     def _announced(self) -> int:
         return int(LENGTH.unpack_from(self._incoming)[0]) if len(self._incoming) >= LENGTH.size else 0
@@ -222,9 +228,12 @@ class _Supervision:
 
     def _look(self) -> None:
         memory = self._cell.memory()
-        if memory is None or self._cell.exit is not None:
+        if self._cell.exit is not None:
             return
-        if memory.own - self._baseline.memory.own > (self._limits.memory_mb << 20) + _MEMORY_MARGIN:
+        if memory is None:
+            # It is ending; or its first thread did and left others behind, whose memory nobody sees any more.
+            self._kill(None)
+        elif memory.own - self._baseline.memory.own > (self._limits.memory_mb << 20) + _MEMORY_MARGIN:
             self._kill(Stop.MEMORY)
         elif memory.threads > self._limits.threads:
             self._kill(Stop.THREADS)
@@ -267,3 +276,12 @@ class _Supervision:
                 peak_memory_kb=max(0, gone.peak_kb - (self._baseline.memory.resident >> 10)),
             ),
         )
+
+
+def encode_job(program: Program, inputs: Mapping[str, object]) -> bytes:
+    """A job as the harness reads it; raises ValueError when the inputs are no JSON."""
+    job = {"code": program.code, "mode": str(Mode(program.mode)), "inputs": dict(inputs)}
+    try:
+        return json.dumps(job, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the program or its inputs are not JSON: {error}") from error

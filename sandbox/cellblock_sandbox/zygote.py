@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from typing import Any, Final
 from cellblock_sandbox.cell import Cell, Exit
 from cellblock_sandbox.errors import CellLost, SandboxUnavailable
 from cellblock_sandbox.launch.plan import Layer, Plan, Report, read_report
-from cellblock_sandbox.policy import SELF, compile_filter, compile_zygote_filter
+from cellblock_sandbox.policy import SELF, compile_early_filter, compile_in_two
 from cellblock_sandbox.runtime import Runtime
 
 _LAUNCH: Final = (
@@ -29,6 +30,9 @@ _LAUNCH: Final = (
     "runpy.run_module('launch', run_name='__main__', alter_sys=True)"
 )
 _MESSAGE_BYTES: Final = 1 << 17
+_REPORT_BYTES: Final = 4 << 10  # of a cell; with much more, libc would map memory for each
+_PASSED: Final = struct.Struct("i")  # a pidfd
+_PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
 _LAUNCH_SECONDS: Final = 30.0
 _UNPRIVILEGED: Final = 65534  # nobody
 _FILES_CLOSED: Final = {"landlock", "private root"}  # one of them is in the required core
@@ -86,14 +90,15 @@ class Zygote:
     def hear(self) -> None:
         """Take one message that is there; raises CellLost when the zygote is dead."""
         try:
-            message, descriptors, _, _ = socket.recv_fds(self.control, _MESSAGE_BYTES, 1)
+            message, ancillary, _, _ = self.control.recvmsg(_REPORT_BYTES, _PASSED_BYTES)
         except OSError as error:
             raise CellLost("the zygote died") from error
         if not message:
             raise CellLost("the zygote died")
         fields = json.loads(message)
         if "forked" in fields:
-            self._cells[fields["forked"]].forked(descriptors[0])
+            ((_, _, passed),) = ancillary
+            self._cells[fields["forked"]].forked(*_PASSED.unpack(passed))
             return
         cell = self._cells.pop(fields["exited"])
         cell.exit = Exit(status=fields["status"], cpu_ns=fields["cpu_ns"], peak_kb=fields["peak_kb"])
@@ -127,17 +132,17 @@ def launch(runtime: Runtime, without_layers: tuple[str, ...] = ()) -> Zygote:
 
     Its parent-death signal is bound to the calling thread, which must live as long as the zygote is wanted.
     """
-    instructions = b"" if "seccomp" in without_layers else compile_filter(runtime.policy)
+    filters = (b"", b"") if "seccomp" in without_layers else compile_in_two(runtime.policy)
     with _Launch() as launching:
         launching.send(_plan(runtime, without_layers).to_json())
         report = read_report(launching.receive())
         launching.follow(report)
         _require_core(report, without_layers)
-        launching.send(_config(runtime, instructions, report))
+        launching.send(_config(runtime, filters, report))
         warm = json.loads(launching.receive())
         if "error" in warm:
             raise SandboxUnavailable(f"runtime {runtime.name} does not start: {warm['error']}")
-        layers = (*report.layers, Layer(name="seccomp", on=bool(instructions)))
+        layers = (*report.layers, Layer(name="seccomp", on=any(filters)))
         return Zygote(*launching.succeeded(), layers)
 
 
@@ -228,17 +233,18 @@ def _plan(runtime: Runtime, without_layers: tuple[str, ...]) -> Plan:
         trees=runtime.trees,
         uid=_UNPRIVILEGED if os.geteuid() == 0 else None,
         rlimits=_RLIMITS,
-        filter=base64.b64encode(compile_zygote_filter(runtime.policy)).decode(),
+        filter=base64.b64encode(compile_early_filter(runtime.policy)).decode(),
         without_layers=without_layers,
     )
 
 
-def _config(runtime: Runtime, instructions: bytes, report: Report) -> bytes:
+def _config(runtime: Runtime, filters: tuple[bytes, bytes], report: Report) -> bytes:
     landlock = next(layer for layer in report.layers if layer.name == "landlock")
     scopes = landlock.on and int(landlock.detail.removeprefix("ABI ")) >= 6
     config: dict[str, Any] = {
         **runtime.config,
-        "filter": base64.b64encode(instructions).decode(),
+        "inherited_filter": base64.b64encode(filters[0]).decode(),
+        "filter": base64.b64encode(filters[1]).decode(),
         "self_marker": SELF,
         "nested_landlock": scopes,
     }

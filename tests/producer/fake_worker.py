@@ -2,6 +2,7 @@
 
 import json
 import threading
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,8 @@ from cellblock_producer.contract import (
     settle_success,
 )
 from cellblock_producer.keys import DEFAULT_QUEUE
-from cellblock_producer.ledger import Ledger
+from cellblock_producer.leases import Delivery, Leases
+from cellblock_producer.ledger import Ledger, Turn
 from redis import Redis
 
 from tests.support.valkey import ValkeyServer
@@ -39,9 +41,15 @@ def answer(job: Job, attempts: int = 1) -> Result:
 
 def take(redis: "Redis", queue: str = DEFAULT_QUEUE) -> Job:
     """Take the next job off the queue, which must have one."""
-    message: Any = redis.rpop(queue)
-    [job] = jobs_in(message)
+    delivery = take_unit(redis, queue)
+    assert delivery is not None, "nothing waits"
+    [job] = jobs_in(delivery.message)
     return job
+
+
+def take_unit(redis: "Redis", queue: str = DEFAULT_QUEUE) -> Delivery | None:
+    """Take what is next on the queue, for a minute."""
+    return Leases(redis, 60_000).take(queue, token_hex(4))
 
 
 class FakeWorker:
@@ -72,11 +80,13 @@ class FakeWorker:
                 popped: Any = redis.brpop([self._queue])
                 if popped[1] == _STOP:
                     return
-                for job in jobs_in(popped[1]):
-                    self._run(job, ledger)
+                if delivery := take_unit(redis, self._queue):
+                    jobs = jobs_in(delivery.message)
+                    for place, job in enumerate(jobs, 1):
+                        self._run(job, ledger, Turn(delivery.lease, last=place == len(jobs)))
 
-    def _run(self, job: Job, ledger: Ledger) -> None:
-        begun = ledger.begin(job.name, job.digest())
+    def _run(self, job: Job, ledger: Ledger, turn: Turn) -> None:
+        begun = ledger.begin(job.name, job.digest(), turn)
         if begun.result is None:
             self.ran.append(str(job.name))
-            ledger.finish(job.name, answer(job, begun.attempts))
+            ledger.finish(job.name, answer(job, begun.attempts), turn)

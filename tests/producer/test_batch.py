@@ -15,7 +15,7 @@ from cellblock_producer.wire import TASK_NAME, batch_message, batch_part, descri
 from redis import Redis
 
 from tests.producer.aio import in_loop
-from tests.producer.fake_worker import FakeWorker, answer, jobs_in
+from tests.producer.fake_worker import FakeWorker, answer, jobs_in, take_unit
 from tests.producer.test_wire import receive
 from tests.support.valkey import ValkeyServer
 
@@ -30,10 +30,10 @@ def job(number: int = 0, **fields: object) -> Job:
 
 def take_all(redis: "Redis") -> list[list[Job]]:
     """Take every message off the queue, the oldest first."""
-    messages: list[bytes] = []
-    while message := redis.rpop(DEFAULT_QUEUE):
-        messages.append(message)  # type: ignore[arg-type]
-    return [jobs_in(message) for message in messages]
+    messages = []
+    while delivery := take_unit(redis):
+        messages.append(jobs_in(delivery.message))
+    return messages
 
 
 def finish(redis: "Redis", *jobs: Job) -> None:
@@ -42,7 +42,7 @@ def finish(redis: "Redis", *jobs: Job) -> None:
         ledger.finish(each.name, answer(each))
 
 
-def test_celery_reads_the_jobs_and_shows_no_code(client: Client, server: ValkeyServer) -> None:
+def test_celery_reads_the_jobs_and_shows_no_code(redis: Redis, server: ValkeyServer) -> None:
     broker = f"redis+socket://{server.socket}"
     app = Celery(broker=broker, set_as_current=False)
 
@@ -50,7 +50,8 @@ def test_celery_reads_the_jobs_and_shows_no_code(client: Client, server: ValkeyS
     def run(jobs: list[dict[str, Any]]) -> None: ...
 
     sent = [job(number, tenant="acme") for number in range(3)]
-    client.submit_many(sent, per_message=3)
+    head, tail = batch_message(sent, DEFAULT_QUEUE, "the-batch")
+    redis.lpush(DEFAULT_QUEUE, head + ",".join(batch_part(each.to_json()) for each in sent) + tail)
     message = receive(broker)
     args, kwargs, embed = message.payload
     assert [Job.model_validate(said) for said in args[0]] == sent
@@ -64,7 +65,7 @@ def test_celery_reads_the_jobs_and_shows_no_code(client: Client, server: ValkeyS
 
 def test_golden_message() -> None:
     sent = [job(1, id="one"), job(2, id="two")]
-    head, tail = batch_message(sent, "q")
+    head, tail = batch_message(sent, "q", "the-batch")
     message = json.loads(head + ",".join(batch_part(each.to_json()) for each in sent) + tail)
     body = message.pop("body")
     assert body == f"[[[{sent[0].to_json()},{sent[1].to_json()}]],{{}}," + (

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from cellblock_producer import Client, JobConflict
 from cellblock_producer.contract import ErrorInfo, ErrorKind, Job, Result, settle_failure, settle_success
-from cellblock_producer.keys import JobName, record_key, result_key
-from cellblock_producer.ledger import Begun, Ledger
-from cellblock_producer.scripts import UNFINISHED_TTL_S
+from cellblock_producer.keys import DEFAULT_QUEUE, JobName, record_key, result_key
+from cellblock_producer.ledger import Begun, Grave, Ledger
+from cellblock_producer.listing import list_dead
+from cellblock_producer.scripts import DEAD_TTL_S, UNFINISHED_TTL_S
+from cellblock_producer.wire import task_message
 from redis import Redis
 
-from tests.producer.fake_worker import answer
+from tests.producer.fake_worker import answer, take
 from tests.support.valkey import ValkeyServer
 
 NAME = JobName("acme", "one")
@@ -147,3 +149,28 @@ def test_handing_over_finishes_one_and_begins_the_next(ledger: Ledger, redis: Re
     _, done = ledger.hand_over(answer(job()), NAME, job().digest())
     assert isinstance(done, Begun)
     assert done.result == answer(job())
+
+
+def test_a_dead_job_and_its_result_are_kept_for_as_long(client: Client, ledger: Ledger, redis: Redis) -> None:
+    handle = client.submit(job())
+    lost = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
+    ledger.finish(NAME, lost, grave=Grave(DEFAULT_QUEUE, task_message(job(), DEFAULT_QUEUE)))
+    assert handle.result(60) == lost
+    assert [dead.name for dead in list_dead(redis, DEFAULT_QUEUE, 10)] == [str(NAME)]
+    assert min(redis.ttl(record_key(NAME)), redis.ttl(result_key(NAME))) > DEAD_TTL_S - 60
+    assert client.submit(job()).result(60) == lost
+    assert ledger.drop(NAME)
+    assert list_dead(redis, DEFAULT_QUEUE, 10) == []
+    assert 60 < max(redis.ttl(record_key(NAME)), redis.ttl(result_key(NAME))) <= 3600
+    assert not ledger.drop(NAME)
+    assert not ledger.retry(NAME)
+
+
+def test_a_dead_job_starts_anew(client: Client, ledger: Ledger, redis: Redis) -> None:
+    client.submit(job())
+    lost = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
+    ledger.finish(NAME, lost, grave=Grave(DEFAULT_QUEUE, task_message(job(), DEFAULT_QUEUE)))
+    assert ledger.retry(NAME)
+    assert take(redis) == job()
+    assert ledger.begin(NAME, job().digest()).attempts == 1
+    assert ledger.finish(NAME, answer(job())) == answer(job())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.worker.request import Request
-from cellblock_producer import Client, Job
+from cellblock_producer import Job
 from cellblock_producer.keys import DEFAULT_QUEUE
 from cellblock_producer.wire import TASK_NAME, describe, task_message
 from kombu import Connection, Consumer, Queue
@@ -44,9 +44,9 @@ def receive(broker: str) -> Any:
     return received[0]
 
 
-def test_a_stock_worker_reads_the_job(client: Client, broker: str) -> None:
+def test_a_stock_worker_reads_the_job(redis: Redis, broker: str) -> None:
     sent = job()
-    client.submit(sent)
+    redis.lpush(DEFAULT_QUEUE, task_message(sent, DEFAULT_QUEUE))
     message = receive(broker)
     args, kwargs, embed = message.payload
     assert Job.model_validate(args[0]) == sent
@@ -56,23 +56,21 @@ def test_a_stock_worker_reads_the_job(client: Client, broker: str) -> None:
     assert message.headers["ignore_result"] is True
 
 
-def test_celery_makes_a_request_of_it_that_shows_no_code(client: Client, broker: str) -> None:
+def test_celery_makes_a_request_of_it_that_shows_no_code(redis: Redis, broker: str) -> None:
     app = Celery(broker=broker, set_as_current=False)
 
     @app.task(name=TASK_NAME, shared=False)
     def run(job: dict[str, Any]) -> None: ...
 
     sent = job(tenant="acme", id="one")
-    client.submit(sent)
+    redis.lpush(DEFAULT_QUEUE, task_message(sent, DEFAULT_QUEUE))
     request = Request(receive(broker), app=app)
     assert (request.id, request.name, request.args[0]["id"]) == ("acme:one", TASK_NAME, "one")
     assert request.argsrepr == describe(sent) == "job_id=one language=python3 tenant=acme"
     assert SECRET not in f"{request!r} {request} {request.info(safe=True)['args']}"
 
 
-def test_headers_and_properties_are_those_that_celery_writes(
-    client: Client, broker: str, redis: Redis
-) -> None:
+def test_headers_and_properties_are_those_that_celery_writes(broker: str, redis: Redis) -> None:
     app = Celery(broker=broker, set_as_current=False)
     app.conf.task_default_queue = DEFAULT_QUEUE
     with app.connection_for_write() as connection:

@@ -106,7 +106,7 @@ def test_a_zygote_that_dies_busy_loses_the_cell_and_is_replaced() -> None:
 OWNER = """
 import os, sys
 from cellblock_sandbox import Program, Sandbox
-sandbox = Sandbox(without_layers=tuple(sys.argv[1:]))
+sandbox = Sandbox(without_layers=tuple(sys.argv[1:]), self_test=False)
 sandbox.open()
 print(sandbox.zygote_pid, flush=True)
 sandbox.run(Program(code="import os, signal\\ndef main(): os.kill(os.getpid(), signal.SIGSTOP)"))
@@ -278,6 +278,20 @@ def test_a_packages_folder_is_importable(tmp_path: Path) -> None:
     assert outcome.outputs == {"a": 7}, outcome.fault
 
 
+def test_a_thread_of_a_preloaded_package_stays_in_the_zygote(tmp_path: Path) -> None:
+    start = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    (tmp_path / "threaded.py").write_text(start)
+    tmp_path.chmod(0o755)
+    runtime = python_runtime(packages=tmp_path, preload=("threaded",))
+    code = """
+    import threading
+    def main():
+        return {"running": [thread.name for thread in threading.enumerate()]}
+    """
+    with Sandbox(runtime) as sandbox:
+        assert run(sandbox, code).outputs == {"running": ["MainThread"]}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="anybody else runs cells as himself")
 def test_a_packages_folder_that_the_cells_user_cannot_read_is_told_of(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
@@ -326,3 +340,14 @@ def test_a_cell_that_closes_its_channel_costs_the_owner_nothing(sandbox: Sandbox
     )
     now = os.times()
     assert now.user + now.system - used.user - used.system < 0.5
+
+
+def test_a_layer_that_is_required_and_off_stops_it() -> None:
+    required = ("private root", "seccomp")
+    with pytest.raises(SandboxUnavailable, match="'private root' is required and cannot be had: left out"):
+        Sandbox(required_layers=required, without_layers=("private root",)).open()
+
+
+def test_a_layer_that_does_not_exist_is_said() -> None:
+    with pytest.raises(SandboxUnavailable, match=r"no layer 'moat'; there are: .*landlock"):
+        Sandbox(required_layers=("moat",)).open()

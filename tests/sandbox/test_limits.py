@@ -1,6 +1,7 @@
 """Bounds hold at every size, and what stays within them succeeds."""
 
 import dis
+import os
 from types import FunctionType
 
 import pytest
@@ -102,3 +103,27 @@ def test_an_answer_of_the_largest_size(sandbox: Sandbox) -> None:
 def test_a_limit_is_at_least_one(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Limits(**{name: 0})
+
+
+LEAVE_A_THREAD = """
+import ctypes, os, struct, threading
+def stay():
+    while True: pass
+def main(answer):
+    threading.Thread(target=stay).start()
+    if answer:
+        body = b'{"outputs":{}}'
+        os.write(3, struct.pack("!I", len(body)) + body)
+    ctypes.CDLL(None).syscall(NR_EXIT, 0)  # of this thread alone
+"""
+
+
+@pytest.mark.parametrize(("answer", "verdict"), [(False, Verdict.CRASHED), (True, Verdict.SUCCEEDED)])
+def test_a_cell_whose_first_thread_ended_is_not_left_to_its_others(
+    sandbox: Sandbox, answer: bool, verdict: Verdict
+) -> None:
+    """Its memory and CPU time are seen by nobody then: it ends at once, not when its time is over."""
+    number = {"x86_64": "60", "aarch64": "93"}[os.uname().machine]
+    code = LEAVE_A_THREAD.replace("NR_EXIT", number)
+    limits = Limits(wall_ms=60_000, cpu_ms=60_000)
+    assert run(sandbox, code, limits=limits, answer=answer).verdict is verdict

@@ -1,4 +1,7 @@
-"""The compiled filter, run by an interpreter of our own: what the kernel would answer, call by call."""
+"""The compiled filter, run by an interpreter of our own: what the kernel would answer, call by call.
+
+Whatever is asked here, the filter in two parts is asked the same, and must answer the same.
+"""
 
 import errno
 import os
@@ -7,7 +10,7 @@ from functools import cache
 
 import pyseccomp
 import pytest
-from cellblock_sandbox.policy import SELF, Policy, compile_filter
+from cellblock_sandbox.policy import SELF, Policy, compile_filter, compile_in_two
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 EPERM, ENOSYS = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
@@ -16,10 +19,16 @@ NATIVE = {"x86_64": X86_64, "aarch64": AARCH64}[os.uname().machine]
 HIGH = 1 << 32  # the kernel cuts most arguments to their lower half
 
 
+Steps = list[tuple[int, int, int, int]]
+
+
 @cache
-def program(threads: bool = True, executable_memory: bool = False) -> list[tuple[int, int, int, int]]:
+def programs(threads: bool = True, executable_memory: bool = False) -> list[Steps]:
+    """The whole filter, the zygote's part and the cell's."""
     policy = Policy(threads=threads, executable_memory=executable_memory)
-    return [*struct.iter_unpack("=HBBI", compile_filter(policy))]
+    return [
+        [*struct.iter_unpack("=HBBI", part)] for part in (compile_filter(policy), *compile_in_two(policy))
+    ]
 
 
 def number(name: str) -> int:
@@ -27,11 +36,24 @@ def number(name: str) -> int:
 
 
 def answer(call: str | int, *args: int, arch: int = NATIVE, **policy: bool) -> int:
-    """What the filter answers; a classic BPF machine with the instructions that libseccomp writes."""
+    """What the filter answers."""
     nr = number(call) if isinstance(call, str) else call
     padded = [arg % 2**64 for arg in (*args, 0, 0, 0, 0, 0, 0)[:6]]
     data = struct.pack("=iIQ6Q", nr, arch, 0, *padded)
-    steps, at, accumulator = program(**policy), 0, 0
+    whole, inherited, own = (run(steps, data) for steps in programs(**policy))
+    # The lower the answer, the stricter; where both refuse, the errno of the filter that came last counts.
+    assert whole == (inherited if strictness(inherited) < strictness(own) else own), (call, args)
+    return whole
+
+
+def strictness(answer: int) -> int:
+    action = answer & 0xFFFF0000
+    return action - 2**32 if action & 0x80000000 else action
+
+
+def run(steps: Steps, data: bytes) -> int:
+    """A classic BPF machine with the instructions that libseccomp writes."""
+    at, accumulator = 0, 0
     while True:
         code, if_true, if_false, k = steps[at]
         at += 1
@@ -190,4 +212,18 @@ def test_a_runtime_with_a_jit_may_execute_what_it_wrote() -> None:
 
 
 def test_the_filter_has_a_place_for_the_cells_own_pid() -> None:
-    assert SELF in {step[3] for step in program()}
+    whole, inherited, own = ({step[3] for step in steps} for steps in programs())
+    assert SELF in whole & own
+    assert SELF not in inherited
+
+
+def test_every_call_gets_the_same_answer_from_the_filter_in_two_parts() -> None:
+    values = (0, 1, 2, 15, 16, 22, SELF, -1, HIGH, HIGH | SELF, 0x100, 0x10000, 0x3D0F00, 0x3D0F80)
+    for nr in range(600):
+        for first in values:
+            answer(nr, first, 1, 2, 0x22)
+
+
+def test_a_small_filter_is_left_for_the_cell() -> None:
+    _, inherited, own = programs()
+    assert len(own) < len(inherited) / 10

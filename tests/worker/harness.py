@@ -16,6 +16,7 @@ import redis
 from celery import Celery
 from cellblock_producer.contract import Result
 from cellblock_producer.keys import JobName, result_key
+from cellblock_producer.leases import Leases
 from cellblock_producer.wire import TASK_NAME
 from cellblock_worker.urls import backend_url
 
@@ -100,11 +101,19 @@ def stock_app(url: str) -> Celery:
     return app
 
 
-def revive(client: redis.Redis, entries: Mapping[str, str]) -> None:
-    """Put entries among the messages that are being worked on, so old that they are due to come back."""
-    for tag, entry in entries.items():
-        client.hset("cellblock:unacked", tag, entry)
-    client.zadd("cellblock:unacked_index", dict.fromkeys(entries, 0))
+def leave_in_dead_hands(client: redis.Redis, messages: Mapping[str, str]) -> None:
+    """Have messages held by a worker that will not renew its leases."""
+    for message_id, message in messages.items():
+        Leases(client, lease_ms=1).adopt("cellblock", "default", message_id, message, "the dead")
+
+
+def nothing_is_left(client: redis.Redis) -> bool:
+    """Say whether no message waits or is in hand."""
+    return not (
+        client.exists("cellblock", "cellblock:leases", "cellblock:tenants")
+        or client.keys("cellblock:message:*")
+        or client.keys("cellblock:waiting:*")
+    )
 
 
 def envelope(*args: Any, **changes: Any) -> dict[str, Any]:

@@ -18,6 +18,8 @@ def execute(job: Job, settings: Settings) -> Result:
             os.kill(os.getpid(), signal.SIGKILL)
         case "die-once":
             _die_once(Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
+        case "hang-once":
+            _hang_once(Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
         case "raise":
             raise ValueError(job.code)
         case "hang":
@@ -33,6 +35,14 @@ def _die_once(mark: Path) -> None:
     else:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _hang_once(mark: Path) -> None:
+    if mark.exists():
+        mark.unlink()
+    else:
+        mark.touch()
+        time.sleep(3600)
 
 
 def say(what: str) -> None:

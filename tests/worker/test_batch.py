@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import redis
@@ -12,7 +12,7 @@ from cellblock_producer.keys import record_key
 from cellblock_producer.wire import MAX_BATCH
 from cellblock_worker.embedded import EmbeddedServer
 
-from tests.worker.harness import WorkerProcess, envelope, result_of, revive, stock_app, wait_for
+from tests.worker.harness import WorkerProcess, envelope, nothing_is_left, result_of, stock_app, wait_for
 
 WAIT_S = 60.0
 
@@ -48,7 +48,7 @@ def test_each_job_has_its_own_result(producer: Client, worker: WorkerProcess, cl
     assert [result.outputs["echo"] for result in results] == [{"n": n} for n in range(250)]
     assert [result.labels for result in results] == [job.labels for job in jobs]
     assert {result.attempts for result in results} == {1}
-    wait_for(lambda: not client.hlen("cellblock:unacked"))
+    wait_for(lambda: nothing_is_left(client))
 
 
 def test_a_failure_concerns_its_own_job(producer: Client, worker: WorkerProcess) -> None:
@@ -104,7 +104,7 @@ def test_members_that_are_no_jobs_are_answered_one_by_one(client: redis.Redis, w
     assert [kind_of(result_of(client, name)) for name in names] == [ErrorKind.INVALID_JOB] * len(names)
     assert result_of(client, "odd.3").outputs["echo"] == {}
     assert result_of(client, good.id).outputs["echo"] == {}
-    wait_for(lambda: not client.hlen("cellblock:unacked"))
+    wait_for(lambda: nothing_is_left(client))
     assert attempts_of(client, good) == 1
 
 
@@ -154,7 +154,7 @@ class TestLoss:
             kinds = [kind_of(result) for result in results]
             assert kinds == [None, ErrorKind.WORKER_LOST, None, None]
             assert [attempts_of(client, job) for job in jobs] == [1, 2, 1, 1]
-            wait_for(lambda: not client.hlen("cellblock:unacked") and not client.llen("cellblock"))
+            wait_for(lambda: nothing_is_left(client))
             assert worker.running
 
     def test_job_that_may_run_again_does(self, server: EmbeddedServer, producer: Client) -> None:
@@ -182,12 +182,6 @@ class TestLoss:
             handles[0].result(WAIT_S)
             wait_for(lambda: client.hget(record_key(jobs[1].name), "state") == b"running")
             worker.stop(9)
-        unacked: dict[bytes, bytes] = cast("Any", client.hgetall("cellblock:unacked"))
-        [(tag, entry)] = unacked.items()
-        due = client.zscore("cellblock:unacked_index", tag)
-        assert due is not None
-        assert due > client.time()[0] + 5, "a batch may take longer than a job"
-        revive(client, {tag.decode(): entry.decode()})
         with WorkerProcess(server.url).wait_until_ready():
             results = [handle.result(WAIT_S) for handle in handles]
         assert [result.attempts for result in results] == [1, 2, 1]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cellblock_producer.contract import Job
 from cellblock_producer.keys import JobName
+from cellblock_producer.leases import Lease
 from cellblock_producer.wire import (
     TASK_NAME,
     batch_message,
@@ -52,7 +53,7 @@ def check(verdict: Admitted | Refused) -> None:
     assert headers["task"] == TASK_NAME
     assert headers["timelimit"] == [None, None]
     [what], kwargs, embed = json.loads(verdict.envelope["body"])
-    sealed = Sealed(headers["id"], verdict.envelope["body"].encode())
+    sealed = Sealed(headers["id"], verdict.envelope["body"].encode(), Lease("", ""))
     jobs = sealed.jobs()  # each has a name
     assert headers["jobs"] == len(jobs) >= 1
     if isinstance(what, list):
@@ -110,7 +111,7 @@ def test_a_refused_batch_tells_whose_it_was() -> None:
 
 def test_describes_a_batch_as_the_client_does() -> None:
     jobs = [Job.model_validate(JOB | {"tenant": "acme", "id": f"n{number}"}) for number in range(3)]
-    head, tail = batch_message(jobs, "cellblock")
+    head, tail = batch_message(jobs, "cellblock", "the-batch")
     message = head + ",".join(batch_part(job.to_json()) for job in jobs) + tail
     verdict = admit(message.encode(), "cellblock")
     assert isinstance(verdict, Admitted)

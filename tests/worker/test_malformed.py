@@ -9,7 +9,14 @@ import pytest
 import redis
 from cellblock_producer.contract import ErrorKind
 
-from tests.worker.harness import WorkerProcess, envelope, result_of, revive, wait_for
+from tests.worker.harness import (
+    WorkerProcess,
+    envelope,
+    leave_in_dead_hands,
+    nothing_is_left,
+    result_of,
+    wait_for,
+)
 
 SECRET = "sEcReT-in-the-code"
 JOB = {"language": "python3", "code": f"echo {SECRET}", "id": "the-id"}
@@ -115,27 +122,27 @@ def test_no_other_message_is_lost(client: redis.Redis, worker: WorkerProcess) ->
     _still_works(client, worker)
 
 
-def test_garbage_among_the_unacknowledged_is_dropped_and_blocks_nothing(
+def test_garbage_among_what_comes_back_is_dropped_and_blocks_nothing(
     client: redis.Redis, worker: WorkerProcess
 ) -> None:
-    lost = json.dumps([envelope(JOB | {"id": "came-back"}), "", "cellblock"])
-    entries = {"a": "not JSON", "b": "[1]", "c": "[1, 2, 3]", "d": f'[{{"x": "{SECRET}"}}, "", "cellblock"]'}
-    revive(client, entries | {"lost": lost})
+    lost = json.dumps(envelope(JOB | {"id": "came-back"}))
+    garbage = {"a": "not JSON", "b": "[1]", "c": "", "d": f'[{{"x": "{SECRET}"}}, "", "cellblock"]'}
+    leave_in_dead_hands(client, garbage | {"lost": lost})
+    client.zadd("cellblock:leases", {"cellblock:message:nothing": 0})
     assert result_of(client, "came-back").outputs["echo"] == {}
-    wait_for(lambda: not client.hlen("cellblock:unacked"))
+    wait_for(lambda: nothing_is_left(client))
     _still_works(client, worker)
 
 
-def test_restored_message_of_stock_form_is_run(client: redis.Redis, worker: WorkerProcess) -> None:
-    message = envelope(JOB)
-    revive(client, {"tag": json.dumps([message, "cellblock", "cellblock"])})
-    assert result_of(client, "the-id").outputs["echo"] == {}
+def test_wake_ups_for_nothing_are_harmless(client: redis.Redis, worker: WorkerProcess) -> None:
+    client.lpush("cellblock", *["take"] * 100)
+    _still_works(client, worker)
 
 
 def _still_works(client: redis.Redis, worker: WorkerProcess) -> None:
     client.lpush("cellblock", json.dumps(envelope({"language": "python3", "code": "echo", "id": "next"})))
     assert result_of(client, "next").error is None
-    wait_for(lambda: not client.hlen("cellblock:unacked") and not client.llen("cellblock"))
+    wait_for(lambda: nothing_is_left(client))
     assert worker.running
     assert "Connection to broker lost" not in worker.log
     assert SECRET not in worker.log

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from cellblock_worker.settings import Settings, SettingsError
 from cellblock_worker.urls import backend_url, broker_url
@@ -55,3 +57,43 @@ def test_url_in_celerys_spelling(given: str, broker: str, backend: str) -> None:
 def test_other_schemes_are_refused() -> None:
     with pytest.raises(ValueError, match="amqp"):
         backend_url("amqp://host")
+
+
+def test_layers_come_with_commas_between() -> None:
+    settings = Settings.from_env({"CELLBLOCK_REQUIRE_LAYERS": "private root, pid namespace"})
+    assert settings.require_layers == ("private root", "pid namespace")
+
+
+def test_runtimes_are_json_and_get_their_language_by_name() -> None:
+    given = '{"python3": {}, "data": {"language": "python3", "packages": "/opt/data", "preload": ["numpy"]}}'
+    runtimes = Settings.from_env({"CELLBLOCK_RUNTIMES": given}).runtimes
+    assert {name: runtime.language.value for name, runtime in runtimes.items()} == {
+        "python3": "python3",
+        "data": "python3",
+    }
+    assert (str(runtimes["data"].packages), runtimes["data"].preload) == ("/opt/data", ("numpy",))
+
+
+def test_runtimes_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "runtimes.json").write_text('{"nodejs": {"interpreter": "/usr/bin/node"}}')
+    settings = Settings.from_env({"CELLBLOCK_RUNTIMES": f"@{tmp_path}/runtimes.json"})
+    assert str(settings.runtimes["nodejs"].interpreter) == "/usr/bin/node"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("{}", "an object of runtimes"),
+        ("[]", "an object of runtimes"),
+        ("{", "CELLBLOCK_RUNTIMES"),
+        ('{"data": {}}', "runtime data: say its language"),
+        ('{"python3": {"language": "nodejs"}}', "runtime python3 is the default of its language"),
+        ('{"python3": {"interpreter": "/usr/bin/python3"}}', "worker's own interpreter"),
+        ('{"python3": {"package": "/opt"}}', "Extra inputs are not permitted"),
+        ('{"python3": 1}', "an object is wanted"),
+        ("@/nowhere.json", "CELLBLOCK_RUNTIMES"),
+    ],
+)
+def test_runtimes_that_do_not_fit_are_refused(given: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        Settings.from_env({"CELLBLOCK_RUNTIMES": given})

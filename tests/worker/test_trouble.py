@@ -12,7 +12,15 @@ from cellblock_producer.keys import record_key
 from cellblock_producer.wire import task_message
 from cellblock_worker.embedded import EmbeddedServer
 
-from tests.worker.harness import WorkerProcess, envelope, processes_under, result_of, stock_app, wait_for
+from tests.worker.harness import (
+    WorkerProcess,
+    envelope,
+    nothing_is_left,
+    processes_under,
+    result_of,
+    stock_app,
+    wait_for,
+)
 
 
 @pytest.fixture
@@ -37,7 +45,7 @@ def test_job_that_kills_its_process_is_tried_again_a_bounded_number_of_times(
         assert (result.status, result.error.kind) == (Status.EXCEPTION, ErrorKind.WORKER_LOST)
         assert client.hget(record_key(job.name), "attempts") == b"2"
         assert result_of(client, send(client, "echo").id).status == Status.SUCCEEDED
-        wait_for(lambda: not client.hlen("cellblock:unacked"))
+        wait_for(lambda: nothing_is_left(client))
         assert worker.running
 
 
@@ -101,7 +109,7 @@ def test_sigterm_finishes_what_runs_and_leaves_the_rest(server: EmbeddedServer, 
     assert result_of(client, running.id).status == Status.SUCCEEDED
     assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
     assert client.llen("cellblock") == 1
-    assert not client.hlen("cellblock:unacked")
+    assert not client.exists("cellblock:leases")
     with WorkerProcess(server.url).wait_until_ready():
         assert result_of(client, waiting.id).status == Status.SUCCEEDED
 

@@ -20,10 +20,14 @@ from celery import Celery, Task, signals
 from celery.apps.worker import Worker as StockWorker
 from celery.loaders.app import AppLoader
 from celery.utils.nodenames import host_format
-from cellblock_producer.wire import TASK_NAME
+from cellblock_producer.contract import ErrorKind
+from cellblock_producer.leases import Lease
+from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
 from . import transport
 from .batch import run_batch
+from .envelope import Admitted
+from .holding import Holding
 from .ledger_link import CONNECT_TIMEOUT_S, LedgerLink
 from .logs import Logging
 from .request import Request
@@ -37,8 +41,8 @@ from .urls import backend_url, broker_url
 LAST_RESORT_S = 60.0
 # What a job of a batch may take beside its wall-clock time.
 MEMBER_MARGIN_S = 1.0
-# A message that is being worked on comes back after this: never while its pool process may still be at it.
-REDELIVERY_MARGIN_S = 60.0
+# A message that takes so many workers down, beside the attempts of its jobs, before a job of it is begun.
+LOST_MARGIN = 10
 DOES_NOT_START = 3
 """Exit code of a worker whose `check` objects."""
 
@@ -51,6 +55,7 @@ class Cellblock(Celery):
 
     settings: Settings
     link: LedgerLink
+    holding: Holding
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
@@ -61,6 +66,14 @@ class Cellblock(Celery):
     def time_limit_s(self, jobs: int) -> float:
         """Return the seconds after which a pool process that has a message of so many jobs is killed."""
         return LAST_RESORT_S + self.settings.wall_ms / 1000 + (jobs - 1) * _seconds_per_job(self.settings)
+
+    def give_up(self, message: Admitted) -> bool:
+        """Answer the jobs of a message that costs workers before they begin it; False where Redis is away."""
+        envelope = message.envelope
+        sealed = Sealed(envelope["headers"]["id"], envelope["body"].encode(), Lease("", ""))
+        words = "The worker died each time that it took the job."
+        answered = [self.link.give_up(job, ErrorKind.WORKER_LOST, words, "") for job in sealed.jobs()]
+        return all(answered)
 
     @cached_property
     def Worker(self) -> type["Worker"]:  # noqa: N802 - Celery's name for it
@@ -106,6 +119,16 @@ class Worker(StockWorker):
         _share_memory()
         super().start()
 
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Begin to look after the queue: from here on there is a pool, forked without that thread."""
+        super().on_consumer_ready(consumer)
+        cast("Cellblock", self.app).holding.start()
+
+    def on_stopped(self) -> None:
+        """End what is left of the connections, when the pool has ended."""
+        super().on_stopped()
+        cast("Cellblock", self.app).holding.stop()
+
 
 def _share_memory() -> None:
     """Keep what the pool processes will share with us small, and shared: a collection would write to it."""
@@ -139,6 +162,7 @@ def create_app(
     transport.register()
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
+    app.holding = Holding(settings, time_limit_s=app.time_limit_s(MAX_BATCH))
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.conf.update(_celery_settings(app))
     _register_task(app, execute)
@@ -171,6 +195,8 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
             ledger=app.link.ledger,
             execute=execute,
             prepare=app.prepare or _nothing,
+            lease=sealed.lease,
+            closes=bool(self.request.ignore_result),
         )
         jobs = sealed.open()
         if isinstance(jobs, SealedJob):
@@ -192,7 +218,7 @@ def _celery_settings(app: Cellblock) -> dict[str, Any]:
     settings, time_limit_s = app.settings, app.time_limit_s(1)
     return {
         "broker_url": broker_url(settings.redis_url),
-        "broker_transport_options": _transport_options(settings, time_limit_s, app.link),
+        "broker_transport_options": _transport_options(app),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # for ever
         "result_backend": backend_url(settings.redis_url),
@@ -218,19 +244,12 @@ def _celery_settings(app: Cellblock) -> dict[str, Any]:
     }
 
 
-def _transport_options(settings: Settings, time_limit_s: float, link: LedgerLink) -> dict[str, Any]:
+def _transport_options(app: Cellblock) -> dict[str, Any]:
     return {
-        "on_refused": link.refuse,
-        # The time-out below is that of a single job; a batch comes back later by this.
-        "seconds_per_job": _seconds_per_job(settings),
-        "visibility_timeout": time_limit_s + REDELIVERY_MARGIN_S,
-        # Names of our own: on the stock ones the workers of other applications would put our messages back
-        # by their time-out, and we theirs by ours.
-        "unacked_key": f"{settings.queue}:unacked",
-        "unacked_index_key": f"{settings.queue}:unacked_index",
-        "unacked_mutex_key": f"{settings.queue}:unacked_mutex",
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
+        "holding": app.holding,
+        "on_refused": app.link.refuse,
+        "on_hopeless": app.give_up,
+        "lost_most": app.settings.max_attempts + LOST_MARGIN,
         "socket_timeout": 30,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_keepalive": True,

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import redis
 from cellblock_producer.contract import Job, Result
 from cellblock_producer.errors import JobConflict
-from cellblock_producer.ledger import Begun
+from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, NotBegun
 
 from .sealed import SealedJob
-from .task import Station, in_conflict, log_result, put_back, read_sealed, run_begun
+from .task import Station, in_conflict, log_result, not_run, read_sealed, run_begun
 
 
 def run_batch(batch: Sequence[SealedJob], station: Station, *, keep: bool) -> tuple[Result, ...]:
@@ -26,19 +26,20 @@ def run_batch(batch: Sequence[SealedJob], station: Station, *, keep: bool) -> tu
     of ours is the Result of its job, and the others go on.
 
     Raises:
-        celery.exceptions.Reject: Redis could not be reached in time; the batch goes back on the queue, where
-            the jobs that have a Result will not be run again.
+        celery.exceptions.Reject: Redis could not be reached in time, or another message has a job of it
+            run just now; the batch is delivered again, when those that have a Result will not be run again.
+        celery.exceptions.Ignore: the batch is in other hands.
     """
     turns = _Turns(station, keep=keep)
-    for sealed in batch:
+    for place, sealed in enumerate(batch, 1):
         try:
-            turns.take(sealed)
-        except redis.RedisError as error:
-            raise put_back(sealed.name, error) from None
+            turns.take(sealed, last=place == len(batch))
+        except (redis.RedisError, LeaseLost, JobBusy) as trouble:
+            raise not_run(sealed.name, trouble) from None
     try:
-        turns.write()
-    except redis.RedisError as error:
-        raise put_back(batch[-1].name, error) from None
+        turns.write(last=True)
+    except redis.RedisError as trouble:
+        raise not_run(batch[-1].name, trouble) from None
     return tuple(turns.results)
 
 
@@ -48,41 +49,47 @@ class _Turns:
         self._station = station
         self._keep = keep
         self._started = 0.0
-        self._unwritten: Result | None = None
+        self._unwritten: tuple[Job, Result] | None = None
 
-    def take(self, sealed: SealedJob) -> None:
+    def take(self, sealed: SealedJob, *, last: bool) -> None:
         """Answer a job; the Result of one that was run is still to be written."""
         job = read_sealed(sealed, self._station)
         if isinstance(job, Result):
             self.write()
             self._started = time.monotonic()
-            self._tell(self._station.ledger.finish(sealed.name, job))
+            self._tell(self._station.ledger.finish(sealed.name, job, self._station.turn(last=last)))
             return
-        begun = self._begin(job)
+        begun = self._begin(job, last=last)
         self._started = time.monotonic()
+        if isinstance(begun, LeaseLost | JobBusy):
+            raise begun
         if isinstance(begun, JobConflict):
             self._tell(in_conflict(job, begun, self._station))
         elif begun.result is not None:
             self._tell(begun.result)
         else:
-            self._unwritten = run_begun(job, begun, self._station)
+            self._unwritten = job, run_begun(job, begun, self._station)
             self._station.prepare()  # at once: here it is the next job that waits
 
-    def write(self) -> None:
+    def write(self, *, last: bool = False) -> None:
         """Write the Result that is still to be written."""
         if self._unwritten is not None:
-            self._tell(self._station.ledger.finish(self._unwritten.name, self._unwritten))
+            (job, result), station = self._unwritten, self._station
+            turn, grave = station.turn(last=last), station.grave(job, result)
+            self._tell(station.ledger.finish(job.name, result, turn, grave))
 
-    def _begin(self, job: Job) -> Begun | JobConflict:
-        ledger = self._station.ledger
+    def _begin(self, job: Job, *, last: bool) -> Begun | NotBegun:
+        station, turn = self._station, self._station.turn(last=last)
         if self._unwritten is not None:
-            stands, begun = ledger.hand_over(self._unwritten, job.name, job.digest())
+            before, result = self._unwritten
+            grave = station.grave(before, result)
+            stands, begun = station.ledger.hand_over(result, job.name, job.digest(), turn, grave)
             self._tell(stands)
             return begun
         try:
-            return ledger.begin(job.name, job.digest())
-        except JobConflict as conflict:
-            return conflict
+            return station.ledger.begin(job.name, job.digest(), turn)
+        except (JobConflict, LeaseLost, JobBusy) as not_begun:
+            return not_begun
 
     def _tell(self, stands: Result) -> None:
         self._unwritten = None

@@ -7,11 +7,5 @@ from .app import create_app
 from .execute import execute
 from .settings import Settings
 
-app = create_app(
-    Settings.from_env(os.environ),
-    execute=execute,
-    check=slot.check,
-    warm_up=slot.open,
-    prepare=slot.prepare,
-    cool_down=slot.close,
-)
+settings = Settings.from_env(os.environ)
+app = create_app(settings, execute=execute, **slot.hooks(settings))

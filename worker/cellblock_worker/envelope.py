@@ -34,9 +34,10 @@ _LANGUAGES = ("python3", "nodejs", "python", "javascript")
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A message as kombu delivers it. Admitting it again, after kombu put it back, gives the same."""
+    """A message as kombu delivers it, and whose it is. Admitting it again gives the same."""
 
     envelope: dict[str, Any]
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def admit(item: bytes, queue: str) -> Admitted | Refused:
     found: dict[str, Any] = {}
     try:
         found = _object(_json(item, "the message"), "the message")
-        return Admitted(_envelope(found, queue))
+        return _admitted(found, queue)
     except _RefusalError as refusal:
         return Refused(str(refusal), _names_in(found))
 
@@ -78,21 +79,22 @@ def _language(job: object) -> str:
     return language if isinstance(language, str) and language in _LANGUAGES else "?"
 
 
-def _envelope(found: Mapping[str, Any], queue: str) -> dict[str, Any]:
+def _admitted(found: Mapping[str, Any], queue: str) -> Admitted:
     headers = _object(found.get("headers"), "headers")
     properties = _object(found.get("properties"), "properties")
     if headers.get("task") != TASK_NAME:
         raise _RefusalError(f"the task is not {TASK_NAME}")
     _check_content(found, headers)
     text = _body_text(found, properties)
-    described, jobs = _describe(_argument_in(_json(text, "the body")), headers.get("id"))
-    return {
+    described, jobs, tenant = _describe(_argument_in(_json(text, "the body")), headers.get("id"))
+    envelope = {
         "body": text,
         "content-type": "application/json",
         "content-encoding": "utf-8",
         "headers": _headers(headers, described) | {JOBS_HEADER: jobs},
         "properties": _properties(properties, headers["id"], queue),
     }
+    return Admitted(envelope, tenant)
 
 
 def _check_content(found: Mapping[str, Any], headers: Mapping[str, Any]) -> None:
@@ -128,8 +130,11 @@ def _argument_in(payload: object) -> dict[str, Any] | list[object]:
     raise _RefusalError("the body is not [[job], {}, {…}] with one job object or one list of jobs")
 
 
-def _describe(argument: dict[str, Any] | list[object], task_id: object) -> tuple[str, int]:
-    """Describe a job or a batch, and count. Each needs a name to be answered by; the rest is judged later."""
+def _describe(argument: dict[str, Any] | list[object], task_id: object) -> tuple[str, int, str]:
+    """Describe a job or a batch, count, and say whose the first is.
+
+    Each needs a name to be answered by; the rest is judged later.
+    """
     if isinstance(argument, list) and not 1 <= len(argument) <= MAX_BATCH:
         raise _RefusalError(f"a batch has from 1 to {MAX_BATCH} jobs")
     names = _names_of(argument, task_id)
@@ -137,8 +142,8 @@ def _describe(argument: dict[str, Any] | list[object], task_id: object) -> tuple
         raise _RefusalError("no valid job id")
     first = cast("JobName", names[0])
     if isinstance(argument, list):
-        return safe_batch_repr(argument, first), len(argument)
-    return safe_repr(argument, first), 1
+        return safe_batch_repr(argument, first), len(argument), first.tenant
+    return safe_repr(argument, first), 1, first.tenant
 
 
 def _names_of(argument: dict[str, Any] | list[object], task_id: object) -> list[JobName | None]:

@@ -8,7 +8,8 @@ from cellblock_producer.contract import ErrorInfo, ErrorKind, Execution, Result,
 from cellblock_producer.errors import InvalidJob
 from cellblock_producer.job import read_job
 from cellblock_producer.keys import record_key, result_key
-from cellblock_producer.ledger import Ledger
+from cellblock_producer.ledger import Grave, Ledger
+from cellblock_producer.wire import task_message
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -38,7 +39,13 @@ class LedgerLink:
     @property
     def ledger(self) -> Ledger:
         """The ledger, on a connection of this process's own."""
-        return Ledger(self._client(), ttl_s=self._settings.result_ttl_s)
+        settings = self._settings
+        return Ledger(
+            self._client(),
+            ttl_s=settings.result_ttl_s,
+            lease_ms=settings.lease_ms,
+            max_attempts=settings.max_attempts,
+        )
 
     def close(self) -> None:
         """Close the connection; the next use makes a new one."""
@@ -66,47 +73,60 @@ class LedgerLink:
         except InvalidJob:
             return False
 
-    def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> None:
-        """Write a Result for a job that will not be run (again); one that stands already stands."""
+    def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> bool:
+        """Write a Result for a job that will not be run (again); one that stands already stands.
+
+        False where Redis would not record it.
+        """
         error = ErrorInfo(kind=kind, message=message)
         execution = Execution(worker=worker)
+        grave = None
         try:
-            result = settle_failure(read_job(job.open()), error, execution)
+            read = read_job(job.open())
+            result = settle_failure(read, error, execution)
+            if kind is ErrorKind.WORKER_LOST:
+                grave = Grave(self._settings.queue, task_message(read, self._settings.queue))
         except InvalidJob:
             result = settle_unread(job.name, error, execution)
-        self._record(result, kind)
+        return self._record(result, kind, grave)
 
-    def refuse(self, refused: Refused) -> None:
-        """Record a message that is no job, where it says whose it was; else log it and let it go."""
+    def refuse(self, refused: Refused) -> bool:
+        """Record a message that is no job, where it says whose it was; else log it and let it go.
+
+        False where Redis would not record it.
+        """
         if not refused.names:
             _log.warning("dropped a message that is no job: %s", refused.reason)
-            return
+            return True
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"not a message of a job: {refused.reason}")
-        for name in refused.names:
-            self._record(settle_unread(name, error), ErrorKind.INVALID_JOB)
+        recorded = [self._record(settle_unread(name, error), error.kind) for name in refused.names]
+        return all(recorded)
 
-    def _record(self, result: Result, kind: ErrorKind) -> None:
+    def _record(self, result: Result, kind: str, grave: Grave | None = None) -> bool:
         try:
-            self.ledger.finish(result.name, result)
+            self.ledger.finish(result.name, result, grave=grave)
         except redis.RedisError as error:
             _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
-        else:
-            _log.warning("job %s: %s", result.name, kind)
+            return False
+        _log.warning("job %s: %s", result.name, kind)
+        return True
 
     def _client(self) -> redis.Redis:
         if self._redis is None or self._pid != os.getpid():
             self._pid = os.getpid()
-            self._redis = connect(self._settings, patient=self._pid != self._main_pid)
+            self._redis = connect(self._settings.redis_url, patient=self._pid != self._main_pid)
         return self._redis
 
 
-def connect(settings: Settings, *, patient: bool) -> redis.Redis:
-    """Return a client for `settings.redis_url`; it connects on first use and retries, longer if `patient`."""
+def connect(url: str, *, patient: bool) -> redis.Redis:
+    """Return a client for `url`; it connects on first use and retries, longer if `patient`."""
     client: redis.Redis = redis.Redis.from_url(
-        settings.redis_url,
+        url,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         health_check_interval=25,
+        # A Result is not thrown away because the server is out of memory for a moment.
+        retry_on_error=[redis.OutOfMemoryError] if patient else [],
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), _PATIENT_RETRIES if patient else _QUICK_RETRIES),
     )
     return client

@@ -9,10 +9,11 @@ its neighbours keep their attempts, and are delivered again.
 
 # ruff: noqa: ANN401 - what Celery and kombu pass is not typed
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
-from celery.exceptions import TimeLimitExceeded
+from celery.exceptions import Reject, TimeLimitExceeded
 from celery.worker.request import Request as StockRequest
 from cellblock_producer.contract import ErrorKind
 
@@ -22,6 +23,9 @@ from .sealed import Sealed, SealedJob
 if TYPE_CHECKING:
     from .app import Cellblock
 
+# What could not be run just now is not tried again at once, or the same would happen at once.
+TROUBLE_PAUSE_MS = 1000
+
 _STOPPED = "The worker did not answer in time and was stopped."
 
 
@@ -29,12 +33,13 @@ class Request(StockRequest):
     """One delivered message."""
 
     _payload: Any
+    _message: Any
     _request_dict: dict[str, Any]
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
         (what,), kwargs, embed = self._payload
-        self._sealed = Sealed(self.id, message.body)
+        self._sealed = Sealed(self.id, message.body, message.lease)
         self._args = (self._sealed,)
         self._batch = isinstance(what, list)
         if self._batch:  # the task's own limit is that of one job
@@ -50,6 +55,7 @@ class Request(StockRequest):
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Handle a pool process that outlived the time limit of last resort."""
+        self._message.closed = False
         if not soft and not self._batch:
             self._give_up(self._sealed.jobs(), ErrorKind.INTERNAL, _STOPPED)
         super().on_timeout(soft, timeout)
@@ -60,6 +66,9 @@ class Request(StockRequest):
         Celery calls this before `on_timeout`, and acknowledges the message here.
         """
         exception = exc_info.exception
+        self._message.closed = False
+        if isinstance(getattr(exception, "exc", exception), Reject):
+            self._message.delay_ms = TROUBLE_PAUSE_MS
         if self._batch and isinstance(getattr(exception, "exc", exception), TimeLimitExceeded):
             self._stop_hanging()
         super().on_failure(exc_info, send_failed_event, return_ok)
@@ -78,7 +87,7 @@ class Request(StockRequest):
         try:
             lost = [job for job in self._in_hand() if not self._link.may_run_again(job)]
         except redis.RedisError:
-            return True  # unacknowledged, so it comes back by itself after the visibility time-out
+            lost = []  # the next to take it will ask
         self._give_up(lost, ErrorKind.WORKER_LOST, "The worker process died each time that it ran the job.")
         again = self._batch or not lost
         if again:
@@ -86,12 +95,9 @@ class Request(StockRequest):
         return again
 
     def _stop_hanging(self) -> None:
-        try:
+        with suppress(redis.RedisError):  # the one that hangs is begun once more, then
             self._give_up(self._in_hand(), ErrorKind.INTERNAL, _STOPPED)
-        except redis.RedisError:
-            self.acknowledged = True  # so that nobody does it: it comes back after the visibility time-out
-        else:
-            self.reject(requeue=True)
+        self.reject(requeue=True)
 
     def _in_hand(self) -> list[SealedJob]:
         """Return the job that was being run: of a batch, where one comes after the other, none or one."""
@@ -99,6 +105,7 @@ class Request(StockRequest):
         return [job for job in jobs if self._link.is_running(job)][:1] if self._batch else jobs
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: object, expired: bool) -> None:
+        self._message.closed = False
         jobs = self._sealed.jobs()
         if expired:
             self._give_up(jobs, ErrorKind.EXPIRED, "The message expired before the job was started.")
@@ -108,7 +115,8 @@ class Request(StockRequest):
 
     def _give_up(self, jobs: list[SealedJob], kind: ErrorKind, message: str) -> None:
         for job in jobs:
-            self._link.give_up(job, kind, message, self.hostname)
+            if not self._link.give_up(job, kind, message, self.hostname):
+                self._message.closed = True  # not by us either, then: it comes back when its lease expires
 
     @property
     def _link(self) -> LedgerLink:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cellblock_producer.contract import Result
 from cellblock_producer.keys import DEFAULT_TENANT, JobName
+from cellblock_producer.leases import Lease
 
 HIDDEN = "(hidden)"
 
@@ -46,6 +47,7 @@ class Sealed(_Hidden):
 
     task_id: str
     body: bytes
+    lease: Lease
 
     def open(self) -> list[SealedJob] | SealedJob:
         """Return the job, or a list of jobs where the message is a batch."""

@@ -3,15 +3,22 @@
 import difflib
 import os
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from cellblock_producer.contract import Language
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .runtimes import DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
 
 
 class SettingsError(ValueError):
     """An environment variable is unknown or holds a value that does not fit; the message names it."""
+
+
+def _names(given: object) -> object:
+    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
 
 
 class Settings(BaseModel):
@@ -71,6 +78,23 @@ class Settings(BaseModel):
         ge=1,
         le=100,
         description="Cells started for one job, at most, when workers die under it; then `worker_lost`.",
+    )
+    runtimes: Annotated[dict[str, RuntimeSettings], BeforeValidator(read_runtimes)] = Field(
+        default={name: RuntimeSettings(language=Language(name)) for name in DEFAULTS},
+        description="Runtimes that are kept warm, by name, as JSON or @FILE: "
+        '{"python3": {}, "nodejs": {"interpreter": …}, '
+        '"python3-data": {"language": "python3", "packages": …, "preload": ["numpy"]}}.',
+    )
+    require_layers: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        default=(),
+        description="Layers of the sandbox without which the worker must not start, beside the core, as "
+        "`cellblock doctor` names them, with commas between: private root, pid namespace.",
+    )
+    lease_ms: int = Field(
+        default=4000,
+        ge=200,
+        le=600_000,
+        description="Milliseconds after which the jobs of a worker that was killed or stopped run elsewhere.",
     )
     events: bool = Field(
         default=False,

@@ -2,17 +2,16 @@
 
 import logging
 import time
-from functools import cache
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypedDict
 
-from cellblock_producer.contract import Job, Language
-from cellblock_sandbox import Sandbox, python_runtime
+from cellblock_producer.contract import Job
+from cellblock_sandbox import Sandbox
 
-# The runtime of a job that names none, by language. Node.js joins here.
-_DEFAULTS: Final = {Language.PYTHON3: "python3"}
+from .runtimes import build
+from .settings import Settings
 
-# Looking for a runtime's files takes time and memory: once, before the pool processes are forked.
-_python_runtime: Final = cache(python_runtime)
 # Making a standby takes a core for some milliseconds: the one that the client needs to take its Result.
 _QUIET_MS: Final = 3
 _BUSY_S: Final = 0.01
@@ -26,12 +25,31 @@ class NoSuchRuntime(LookupError):
     """This worker serves no such runtime; the message is for the author of the job."""
 
 
-def open() -> None:  # noqa: A001 - slot.open() and slot.close() are what it is
-    """Start the runtimes; raises SandboxUnavailable where this host cannot confine them."""
-    if not _sandboxes:
-        sandbox = Sandbox(_python_runtime())
-        sandbox.open()
-        _sandboxes[sandbox.runtime.name] = sandbox
+class Hooks(TypedDict):
+    """What a worker calls of a slot."""
+
+    check: Callable[[], None]
+    warm_up: Callable[[], None]
+    prepare: Callable[[], None]
+    cool_down: Callable[[], None]
+
+
+def hooks(settings: Settings) -> Hooks:
+    """The hooks of `create_app` for the runtimes of `settings`."""
+    return Hooks(
+        check=partial(check, settings), warm_up=partial(open, settings), prepare=prepare, cool_down=close
+    )
+
+
+def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - open and close are what it is
+    """Start the runtimes, or that of one job; raises SandboxUnavailable where they cannot be had here."""
+    names = settings.runtimes if only is None else {_name(only)}
+    for name in settings.runtimes:
+        if name in names and name not in _sandboxes:
+            runtime = build(name, settings.runtimes[name])
+            sandbox = Sandbox(runtime, required_layers=settings.require_layers)
+            sandbox.open()
+            _sandboxes[name] = sandbox
 
 
 def prepare() -> None:
@@ -54,8 +72,7 @@ def close() -> None:
 
 def sandbox_for(job: Job) -> Sandbox:
     """The open sandbox of the runtime that the job asks for; raises NoSuchRuntime."""
-    name = job.runtime or _DEFAULTS.get(job.language)
-    sandbox = _sandboxes.get(name or "")
+    sandbox = _sandboxes.get(_name(job))
     if sandbox is None or sandbox.runtime.language != job.language:
         field = "language" if job.runtime is None else "runtime"
         asked = job.runtime or job.language.value
@@ -64,13 +81,17 @@ def sandbox_for(job: Job) -> Sandbox:
     return sandbox
 
 
-def check() -> None:
+def _name(job: Job) -> str:
+    return job.runtime or job.language.value
+
+
+def check(settings: Settings) -> None:
     """Show once, before any pool process is forked, that code can be confined here.
 
     Raises SandboxUnavailable with what is missing; a worker must not start then.
     """
     try:
-        open()
+        open(settings)
         layers = {
             layer.name: layer.detail
             for sandbox in _sandboxes.values()

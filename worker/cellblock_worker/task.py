@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import redis
-from celery.exceptions import Reject
+from celery.exceptions import Ignore, Reject
 from cellblock_producer.contract import (
     ErrorInfo,
     ErrorKind,
@@ -26,16 +26,15 @@ from cellblock_producer.contract import (
 from cellblock_producer.errors import InvalidJob, JobConflict
 from cellblock_producer.job import read_job
 from cellblock_producer.keys import JobName
-from cellblock_producer.ledger import Begun, Ledger
+from cellblock_producer.leases import Lease
+from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.wire import task_message
 
 from .sealed import SealedJob
 from .settings import Settings
 
 Execute = Callable[[Job, Settings], Result]
 """Runs a job and returns its Result; `usage.queue_ms`, `attempts` and `worker` are filled in here."""
-
-# A job that Redis would not record goes back on the queue; not at once, or the same would happen at once.
-REDIS_TROUBLE_PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +53,19 @@ class Station:
     execute: Execute
     prepare: Callable[[], None]
     """Has what the next job needs made in the background."""
+    lease: Lease
+    closes: bool
+    """Whether the message is done with the Result of its last job; else the main process says when it is."""
+
+    def turn(self, *, last: bool = True) -> Turn:
+        """Return the turn of a job of the message."""
+        return Turn(self.lease, last=last and self.closes)
+
+    def grave(self, job: Job, result: Result) -> Grave | None:
+        """Return how the job is to be kept for the operator, if it is."""
+        if result.error is None or result.error.kind != ErrorKind.WORKER_LOST:
+            return None
+        return Grave(self.settings.queue, task_message(job, self.settings.queue))
 
 
 def run(sealed: SealedJob, station: Station) -> Result:
@@ -61,13 +73,15 @@ def run(sealed: SealedJob, station: Station) -> Result:
 
     Raises:
         InternalFaultError: the Result that stands is of kind `internal`.
-        celery.exceptions.Reject: Redis could not be reached in time; the job goes back on the queue.
+        celery.exceptions.Reject: Redis could not be reached in time, or the job is being run for another
+            message; it is delivered again a little later.
+        celery.exceptions.Ignore: the job is in other hands.
     """
     started = time.monotonic()
     try:
         result = _answer(sealed, station)
-    except redis.RedisError as error:
-        raise put_back(sealed.name, error) from None
+    except (redis.RedisError, LeaseLost, JobBusy) as trouble:
+        raise not_run(sealed.name, trouble) from None
     finally:
         station.prepare()
     log_result(result, (time.monotonic() - started) * 1000)
@@ -80,14 +94,15 @@ def _answer(sealed: SealedJob, station: Station) -> Result:
     name, ledger = sealed.name, station.ledger
     job = read_sealed(sealed, station)
     if isinstance(job, Result):
-        return ledger.finish(name, job)
+        return ledger.finish(name, job, station.turn())
     try:
-        begun = ledger.begin(name, job.digest())
+        begun = ledger.begin(name, job.digest(), station.turn())
     except JobConflict as conflict:
         return in_conflict(job, conflict, station)
     if begun.result is not None:
         return begun.result
-    return ledger.finish(name, run_begun(job, begun, station))
+    result = run_begun(job, begun, station)
+    return ledger.finish(name, result, station.turn(), station.grave(job, result))
 
 
 def read_sealed(sealed: SealedJob, station: Station) -> Job | Result:
@@ -111,17 +126,20 @@ def run_begun(job: Job, begun: Begun, station: Station) -> Result:
     return _complete(_decide(job, begun, station.settings, station.execute), begun, station.worker)
 
 
-def put_back(name: JobName, error: redis.RedisError) -> Reject:
-    """Wait a little, and return what puts the message back on its queue."""
-    _log.error("job %s: Redis failed, the job is put back: %s", name, type(error).__name__)
-    time.sleep(REDIS_TROUBLE_PAUSE_S)
-    return Reject("Redis failed", requeue=True)
+def not_run(name: JobName, trouble: redis.RedisError | LeaseLost | JobBusy) -> Reject | Ignore:
+    """Return what has the message delivered again a little later, or forgotten because others have it."""
+    if isinstance(trouble, LeaseLost):
+        _log.warning("job %s: not run, it is in other hands", name)
+        return Ignore()
+    if isinstance(trouble, redis.RedisError):
+        _log.error("job %s: Redis failed, the job is put back: %s", name, type(trouble).__name__)
+    return Reject("Redis failed or the job is being run", requeue=True)
 
 
 def _decide(job: Job, begun: Begun, settings: Settings, execute: Execute) -> Result:
     if job.deadline_ms is not None and begun.now_ms > job.deadline_ms:
         return _failure(job, ErrorKind.EXPIRED, "The job was not started before its deadline.")
-    if begun.attempts > settings.max_attempts:
+    if begun.exhausted:
         return _failure(job, ErrorKind.WORKER_LOST, "The worker died each time that it ran the job.")
     try:
         return execute(job, settings)

@@ -1,32 +1,41 @@
-"""Celery's way to Redis: kombu's transport with the door of envelope.py in front of it.
+"""Celery's way to Redis: kombu's transport with the door of envelope.py in front of it, and leases behind.
 
-    BRPOP -> Client.parse_response -> admit -> kombu -> Celery
-                                         `--> on_refused
+    BRPOP -> wake-up        -> Holding.take  -> admit -> Celery      a job of our clients
+          -> stock message  -> admit -> Holding.adopt -> Celery      from here on it is not lost either
+                                   `--> on_refused
 
 kombu pops a message before it looks at it, and what it then cannot read raises in the event loop: the
 worker stops (not JSON), reconnects (a field is missing) or logs the whole body. With the door in between it
-only ever meets messages that it can read. The same holds for what it puts back after a time-out.
+only ever meets messages that it can read. Its own way to remember what it has delivered is not used: leases
+do it, see leases.py in the producer.
 """
 
 # ruff: noqa: ANN401 - what Celery and kombu pass is not typed
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty
 from typing import Any
 
 import kombu.transport
 import redis
+from celery.worker import state
+from cellblock_producer.keys import TOKEN
+from cellblock_producer.leases import Delivery, Lease
 from kombu.transport import redis as stock
-from kombu.transport.virtual import Message as StockMessage
+from kombu.transport import virtual
 
-from .envelope import JOBS_HEADER, Admitted, Refused, admit
+from .envelope import Admitted, Refused, admit
+from .holding import Holding
 
 ALIAS = "cellblock-redis"
 """The URL scheme under which kombu finds this transport; `cellblock-redis+socket` for a unix socket."""
+LEASE_HEADER = "lease"
+"""Our own header, which the door lets nobody write: by what right we hold the message."""
 
+_TOKEN = TOKEN.encode()
 _log = logging.getLogger(__name__)
 
 
@@ -35,83 +44,93 @@ def register() -> None:
     kombu.transport.TRANSPORT_ALIASES.setdefault(ALIAS, f"{__name__}:Transport")
 
 
-class Client(redis.Redis):
-    """A Redis client whose BRPOP replies pass through `door`."""
-
-    def __init__(self, *, door: Callable[[list[bytes]], list[bytes] | None], **options: Any) -> None:
-        super().__init__(**options)
-        self._door = door
-
-    def parse_response(self, connection: Any, command_name: str | bytes, **options: Any) -> Any:
-        """Read a reply; a refused message is as good as none."""
-        reply = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
-        return self._door(reply) if command_name == "BRPOP" and reply else reply
-
-
-class Message(StockMessage):
+class Message(virtual.Message):
     """A message whose body is plain JSON.
 
     kombu's own JSON turns objects such as {"__type__": "uuid", "__value__": …} into Python objects, or
     raises on them; an input of a job may look like that.
     """
 
+    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+        super().__init__(payload, channel, **options)
+        # Remote control's own messages come without a lease, and are not acknowledged.
+        self.lease = Lease(*self.headers.pop(LEASE_HEADER, ("", "")))
+        # Whether there is nothing left to close at the ack: who wants no result from Celery has its message
+        # closed in the round trip of the last Result; for others, Celery writes one after that.
+        self.closed = bool(self.headers.get("ignore_result"))
+        self.delay_ms = 0
+
     def _decode(self) -> Any:
         return json.loads(self.body or "")
 
 
-class QoS(stock.QoS):
-    """Keeps the messages that are being worked on, and puts them back."""
+class QoS(virtual.QoS):
+    """Counts what is being worked on, for the prefetch limit, and ends or gives back the leases."""
 
     channel: "Channel"
-    unacked_index_key: str
-    _remove_from_indices: Callable[..., Any]
+    _delivered: Any
+    _on_collect: Any
+    _flush: Callable[[], None]
 
-    def append(self, message: Any, delivery_tag: str) -> None:
-        """Keep a message that is being delivered; that of a batch comes back later, by its size.
+    def can_consume(self) -> bool:
+        """Say whether one more may be popped."""
+        return not self.channel.holding.full_hands and bool(super().can_consume())
 
-        The index holds when each message was delivered, and those come back whose time lies long enough ago.
-        """
-        super().append(message, delivery_tag)
-        more = (message.headers.get(JOBS_HEADER, 1) - 1) * self.channel.seconds_per_job
-        if more > 0:
-            with self.channel.conn_or_acquire() as client:
-                client.zincrby(self.unacked_index_key, more, delivery_tag)
+    def ack(self, delivery_tag: str) -> None:
+        """End a message."""
+        message = self._delivered.get(delivery_tag)
+        if message is not None:
+            end = self.channel.holding.drop if message.closed else self.channel.holding.close
+            end(message.lease)
+        super().ack(delivery_tag)
 
-    @contextmanager
-    def pipe_or_acquire(self, pipe: Any = None, client: redis.Redis | None = None) -> Iterator[Any]:
-        """Yield a pipeline, without MULTI and EXEC: both of its commands go out in one write anyway."""
-        if pipe is not None:
-            yield pipe
-        else:
-            with self.channel.conn_or_acquire(client) as connected:
-                yield connected.pipeline(transaction=False)
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """End a message, or give it back."""
+        message = self._delivered.get(delivery_tag)
+        if message is not None and requeue:
+            self.channel.holding.release(message.lease, message.delay_ms)
+        elif message is not None:
+            self.channel.holding.close(message.lease)
+        super().ack(delivery_tag)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
-        """Put everything back at the end; not when Redis went away, since the jobs go on meanwhile."""
-        if self.channel.connection_lost:
-            self.restore_at_shutdown = False
-        super().restore_unacked_once(stderr)
+        """Give everything back at the end; when Redis went away, only what has not reached the pool.
 
-    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Put one message back; what is unreadable there is dropped, or else it would block the others."""
-        try:
-            super().restore_by_tag(tag, client=client, leftmost=leftmost)
-        except (TypeError, ValueError):
-            self._remove_from_indices(tag).execute()
-            _log.warning("dropped an unreadable entry among the messages being worked on")
+        The jobs that run go on then, and of the others Celery forgets what it has not given to the pool.
+        """
+        self._on_collect.cancel()
+        self._flush()
+        holding, lost = self.channel.holding, self.channel.connection_lost
+        started = [request.message for request in state.active_requests] if lost else []
+        for tag, message in list(self._delivered.items()):
+            if message not in started:
+                (holding.forsake if lost else holding.release)(message.lease)
+                super().ack(tag)
 
 
 class Channel(stock.Channel):
     """A channel that delivers admitted messages only."""
 
-    QoS = QoS
+    QoS = QoS  # type: ignore[assignment]
     Message = Message
-    from_transport_options = (*stock.Channel.from_transport_options, "on_refused", "seconds_per_job")
-    on_refused: Callable[[Refused], None]
-    seconds_per_job = 0.0
-    _q_for_pri: Callable[..., str]
-    conn_or_acquire: Callable[..., Any]
+    from_transport_options = (
+        *stock.Channel.from_transport_options,
+        "holding",
+        "on_refused",
+        "on_hopeless",
+        "lost_most",
+    )
+    holding: Holding
+    on_refused: Callable[[Refused], bool]
+    on_hopeless: Callable[[Admitted], bool]
+    lost_most: int
     pool: Any
+    client: Any
+    connection_errors: tuple[type[BaseException], ...]
+    _in_poll: Any
+    _queue_cycle: Any
+    _flush_brpop_reauth: Callable[[], None]
+    _closing: bool
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._parameters: dict[bool, dict[str, Any]] = {}
@@ -138,28 +157,70 @@ class Channel(stock.Channel):
             self._kept = self.pool, super()._create_client()  # type: ignore[misc]
         return self._kept[1]
 
-    def _get_client(self) -> Callable[..., redis.Redis]:
-        return partial(Client, door=self._door)
+    def _basic_cancel(self, consumer_tag: str) -> Any:
+        """Stop taking; what the server pops for us meanwhile is not kept while the jobs in hand end."""
+        done = super()._basic_cancel(consumer_tag)  # type: ignore[misc]
+        if self._in_poll and not self.active_queues:
+            with suppress(Empty, *self.connection_errors):
+                self._brpop_read()
+        return done
 
-    def _door(self, reply: list[bytes]) -> list[bytes] | None:
-        key, item = reply
-        verdict = admit(item, key.decode().rsplit(self.sep, 1)[0])
-        if isinstance(verdict, Admitted):
-            return [key, json.dumps(verdict.envelope).encode()]
-        self.on_refused(verdict)
+    def _brpop_read(self, **options: Any) -> bool:
+        """Take what was popped. Raises Empty where nothing comes of it."""
+        try:
+            popped = self._popped(options)
+            if popped:
+                queue, item = popped[0].decode().rsplit(self.sep, 1)[0], popped[1]
+                self._queue_cycle.rotate(queue)
+                envelope = self._deliverable(queue, item)
+                if envelope is not None:
+                    self.connection._deliver(envelope, queue)
+                    return True
+            raise Empty
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+
+    def _popped(self, options: dict[str, Any]) -> Any:
+        try:
+            return self.client.parse_response(self.client.connection, "BRPOP", **options)
+        except self.connection_errors:
+            self.client.connection.disconnect()  # so that the next turn of the loop connects
+            raise
+
+    def _deliverable(self, queue: str, item: bytes) -> dict[str, Any] | None:
+        """Return what is to be delivered, held by us, if anything is."""
+        wanted = queue in self.active_queues
+        if item == _TOKEN:
+            if not wanted:
+                self.holding.wake_another(queue)
+                return None
+            delivery = self.holding.take(queue)
+            return None if delivery is None else self._taken(queue, delivery)
+        verdict = admit(item, queue)
+        if isinstance(verdict, Refused):
+            self.on_refused(verdict)
+            return None
+        message = json.dumps(verdict.envelope)
+        if not wanted:
+            self.holding.put_by(queue, verdict.tenant, message)
+            return None
+        lease = self.holding.adopt(queue, verdict.tenant, message)
+        return None if lease is None else _held(verdict, lease)
+
+    def _taken(self, queue: str, delivery: Delivery) -> dict[str, Any] | None:
+        verdict = admit(delivery.message, queue)
+        if isinstance(verdict, Admitted) and delivery.lost < self.lost_most:
+            return _held(verdict, delivery.lease)
+        answered = self.on_refused(verdict) if isinstance(verdict, Refused) else self.on_hopeless(verdict)
+        # Where Redis would not record the answer, it comes back.
+        (self.holding.close if answered else self.holding.drop)(delivery.lease)
         return None
 
-    def _do_restore_message(
-        self, payload: Any, exchange: str, routing_key: str, pipe: Any, leftmost: bool = False
-    ) -> None:
-        """Put `payload` back on its queue, unread: the door will judge it. The stock method logs some."""
-        if not isinstance(routing_key, str):
-            raise TypeError("no name of a queue")
-        match payload:
-            case {"properties": {"delivery_info": dict() as info}}:
-                info["redelivered"] = True
-        push = pipe.lpush if leftmost else pipe.rpush
-        push(self._q_for_pri(routing_key, self._get_message_priority(payload)), json.dumps(payload))
+
+def _held(verdict: Admitted, lease: Lease) -> dict[str, Any]:
+    verdict.envelope["headers"][LEASE_HEADER] = lease
+    return verdict.envelope
 
 
 class Transport(stock.Transport):

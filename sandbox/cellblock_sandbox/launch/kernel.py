@@ -28,6 +28,8 @@ MNT_DETACH: Final = 2
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
 PR_SET_SECCOMP: Final = 22
+PR_SET_SPECULATION_CTRL: Final = 53
+PR_SPEC_FORCE_DISABLE: Final = 8
 PR_CAPBSET_DROP: Final = 24
 PR_SET_SECUREBITS: Final = 28
 PR_SET_NO_NEW_PRIVS: Final = 38
@@ -44,6 +46,8 @@ _CLONE: Final = {"x86_64": 56, "aarch64": 220}
 _PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
 _CAPSET: Final = {"x86_64": 126, "aarch64": 91}
 _MOUNT_SETATTR: Final = 442
+_KEYCTL: Final = {"x86_64": 250, "aarch64": 219}
+_JOIN_SESSION_KEYRING: Final = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -106,6 +110,11 @@ def install_filter(instructions: bytes) -> None:
     held = ctypes.create_string_buffer(instructions, len(instructions))
     program = struct.pack("@HP", len(instructions) // 8, ctypes.addressof(held))  # struct sock_fprog
     _checked(_libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), program, 0, 0))
+
+
+def leave_keyring() -> None:
+    """Take a session keyring of our own, an empty one, in the place of what we inherited; raises OSError."""
+    syscall(_KEYCTL[platform.machine()], _JOIN_SESSION_KEYRING, None)
 
 
 def fork_beside() -> int:

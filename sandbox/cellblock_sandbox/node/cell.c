@@ -80,9 +80,13 @@ struct instruction { /* struct sock_filter */
   uint32_t number;
 };
 
-struct lock {
-  struct instruction *filter;
+struct filter {
+  struct instruction *first;
   size_t length; /* in instructions; 0 leaves the filter out */
+};
+
+struct lock {
+  struct filter own;
   uint32_t self_marker;
   int ruleset; /* of Landlock; -1 where the kernel has no scopes */
 };
@@ -148,34 +152,48 @@ static void start_thread_pool(uv_loop_t *loop) {
   unsetenv("UV_THREADPOOL_SIZE");
 }
 
-static void install_filter(const struct lock *lock) {
-  for (size_t at = 0; at < lock->length; at++)
-    if (lock->filter[at].number == lock->self_marker) lock->filter[at].number = (uint32_t)getpid();
-  struct { unsigned short length; struct instruction *filter; } program = {lock->length, lock->filter};
-  if (lock->length && syscall(SYS_seccomp, SET_MODE_FILTER, ON_ALL_THREADS, &program)) die("seccomp");
+static void install(const struct filter *filter, unsigned flags) {
+  struct { unsigned short length; struct instruction *first; } program = {filter->length, filter->first};
+  if (filter->length && syscall(SYS_seccomp, SET_MODE_FILTER, flags, &program)) die("seccomp");
+}
+
+static void install_own_filter(const struct lock *lock) {
+  for (size_t at = 0; at < lock->own.length; at++)
+    if (lock->own.first[at].number == lock->self_marker) lock->own.first[at].number = (uint32_t)getpid();
+  install(&lock->own, ON_ALL_THREADS);
 }
 
 /* What the zygote has open is shared by all cells, and so could carry words between them. libuv opens anew what
  * the main loop needs; the other loops are those of V8's helper threads, which no fork takes along. They may
  * still be told of work, and libuv aborts where that fails: so they get dead ends of the cell's own. */
-static struct { int descriptor, end; } shared[DESCRIPTORS]; /* end: 0 and 1 of a pipe, 2 an event descriptor */
+enum end { READS, WRITES, EVENTS };
+static struct {
+  int descriptor;
+  enum end end;
+  ino_t pipe;
+} shared[DESCRIPTORS];
 static int shared_count;
 
 static void list_shared_descriptors(void) {
   for (int at = CONTROL + 1; at < DESCRIPTORS; at++) {
     struct stat is;
     if (fstat(at, &is)) continue;
-    bool reads = (fcntl(at, F_GETFL) & O_ACCMODE) == O_RDONLY;
-    shared[shared_count].end = !S_ISFIFO(is.st_mode) ? 2 : reads ? 0 : 1;
-    shared[shared_count++].descriptor = at;
+    shared[shared_count].descriptor = at;
+    shared[shared_count].pipe = S_ISFIFO(is.st_mode) ? is.st_ino : 0;
+    shared[shared_count++].end =
+        !S_ISFIFO(is.st_mode) ? EVENTS : (fcntl(at, F_GETFL) & O_ACCMODE) == O_RDONLY ? READS : WRITES;
   }
 }
 
 static void unshare_descriptors(void) {
   int ends[3] = {-1, -1, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (ends[2] < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK)) die("pipe");
-  for (int at = 0; at < shared_count; at++)
+  if (ends[EVENTS] < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK)) die("pipe");
+  for (int at = 0; at < shared_count; at++) {
+    struct stat is;
+    if (shared[at].pipe && !fstat(shared[at].descriptor, &is) && is.st_ino != shared[at].pipe)
+      continue; /* libuv has made it anew already, in a handler of fork() */
     if (dup2(ends[shared[at].end], shared[at].descriptor) < 0) die("dup2");
+  }
   for (int at = 0; at < 3; at++) close(ends[at]);
 }
 
@@ -202,7 +220,7 @@ static void become_cell(uv_loop_t *loop, struct lock *lock, pid_t zygote, const 
   if (uv_loop_fork(loop)) die("uv_loop_fork");
   take_descriptors(given);
   start_thread_pool(loop);
-  install_filter(lock);
+  install_own_filter(lock);
 }
 
 /* ---- the zygote's side: commands and ends ---- */
@@ -480,23 +498,30 @@ static napi_value forget(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* serve(filter, selfMarker, nestedLandlock): returns in a cell that is locked, and nowhere else. */
-static napi_value serve(napi_env env, napi_callback_info info) {
-  napi_value values[3];
-  struct lock lock = {.ruleset = -1};
-  void *filter;
+static bool read_filter(napi_env env, napi_value value, struct filter *filter) {
+  void *bytes;
   size_t size;
+  if (napi_get_buffer_info(env, value, &bytes, &size) || size % sizeof(struct instruction)) return false;
+  filter->length = size / sizeof(struct instruction);
+  filter->first = malloc(size + 1);
+  if (!filter->first) die("malloc");
+  memcpy(filter->first, bytes, size);
+  return true;
+}
+
+/* serve(inherited, own, selfMarker, nestedLandlock): returns in a cell that is locked, and nowhere else. The filter
+ * `inherited` is put on here, `own` on each cell. */
+static napi_value serve(napi_env env, napi_callback_info info) {
+  napi_value values[4];
+  struct lock lock = {.ruleset = -1};
+  struct filter inherited;
   bool nested;
   uv_loop_t *loop;
-  if (in_cell || arguments(env, info, values, 3) != 3) return throw(env, "not here");
-  if (napi_get_buffer_info(env, values[0], &filter, &size) || size % sizeof(struct instruction) ||
-      napi_get_value_uint32(env, values[1], &lock.self_marker) || napi_get_value_bool(env, values[2], &nested) ||
+  if (in_cell || arguments(env, info, values, 4) != 4) return throw(env, "not here");
+  if (!read_filter(env, values[0], &inherited) || !read_filter(env, values[1], &lock.own) ||
+      napi_get_value_uint32(env, values[2], &lock.self_marker) || napi_get_value_bool(env, values[3], &nested) ||
       napi_get_uv_event_loop(env, &loop))
-    return throw(env, "serve(filter, selfMarker, nestedLandlock)");
-  lock.length = size / sizeof(struct instruction);
-  lock.filter = malloc(size + 1);
-  if (!lock.filter) die("malloc");
-  memcpy(lock.filter, filter, size);
+    return throw(env, "serve(inherited, own, selfMarker, nestedLandlock)");
   list_shared_descriptors(); /* before there are any of ours */
   if (nested) {
     uint64_t attributes[3] = {0, 0, SIGNALS_AND_ABSTRACT_SOCKETS};
@@ -506,8 +531,9 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
   for (int at = 0; at < CELLS; at++) children[at].pidfd = -1;
   for_each_segment(copy_pages_at_forks);
+  install(&inherited, ON_ALL_THREADS);
   serve_owner(loop, &lock);
-  free(lock.filter);
+  free(lock.own.first);
   watch_memory();
   silence_the_interpreter();
   return NULL;

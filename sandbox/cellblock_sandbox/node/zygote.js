@@ -26,7 +26,8 @@ async function main() {
     addon.forget();
     for (let turn = 0; turn < REHEARSALS; turn++) await cell.rehearse();
     addon.send('{}');
-    addon.serve(Buffer.from(config.filter, 'base64'), config.self_marker, config.nested_landlock);
+    const [inherited, own] = [config.inherited_filter, config.filter].map((text) => Buffer.from(text, 'base64'));
+    addon.serve(inherited, own, config.self_marker, config.nested_landlock);
   } catch (error) {
     addon.send(JSON.stringify({ error: String(error.stack).slice(0, 2000) }));
     addon.leave(1);

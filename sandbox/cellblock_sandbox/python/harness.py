@@ -44,9 +44,19 @@ def rehearse() -> None:
     answer(_REHEARSAL, 1 << 20)
 
 
+def rehearse_in_zygote() -> None:
+    """The same and what comes before and after it, so that the interpreter has learnt it before the fork."""
+    rehearse()
+    _ballast().close()
+    refusals.forget()
+    HEADER.unpack(bytes(HEADER.size))
+    READY.pack(time.process_time_ns())
+    resource.setrlimit(resource.RLIMIT_DATA, resource.getrlimit(resource.RLIMIT_DATA))
+
+
 def serve() -> None:
     """Say that we are ready, take the one job, answer it and be gone."""
-    ballast = mmap.mmap(-1, _BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    ballast = _ballast()
     refusals.forget()
     _write(READY.pack(time.process_time_ns()))
     data, address_space, cpu_s, answer_bytes, job_bytes = HEADER.unpack(_read(HEADER.size))
@@ -207,6 +217,10 @@ def _flushed(body: bytes) -> bytes:
         with suppress(BaseException):  # the code may have put its own there, which may do anything
             stream.flush()
     return body
+
+
+def _ballast() -> mmap.mmap:
+    return mmap.mmap(-1, _BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def _framed(body: bytes) -> bytes:

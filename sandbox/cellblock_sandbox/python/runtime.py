@@ -16,14 +16,15 @@ from cellblock_sandbox.policy import Policy
 from cellblock_sandbox.runtime import Runtime
 
 _INSIDE: Final = Path(__file__).parent
-# By its file and not by a search, which would have to list the folder above.
+# By their files and not by a search, which would have to list the folder above.
 _START: Final = """\
-import importlib.util as util, sys
-folder = sys.argv[1]
-spec = util.spec_from_file_location("python", folder + "/__init__.py", submodule_search_locations=[folder])
-sys.modules["python"] = util.module_from_spec(spec)
-from python.zygote import main
-main()
+import importlib, importlib.util as util, sys
+module, *folders = sys.argv[1].split(":")
+for folder in folders:
+    name = folder.rpartition("/")[2]
+    spec = util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
+    sys.modules[name] = util.module_from_spec(spec)
+importlib.import_module(module).main()
 """
 # Folders of the standard library that no code node needs, and those that hold the host's own packages.
 _HIDDEN: Final = ("site-packages", "dist-packages", "test", "idlelib", "ensurepip", "turtledemo")
@@ -62,9 +63,10 @@ def python_runtime(
     return Runtime(
         name=name,
         language="python3",
-        argv=(str(interpreter), "-I", "-S", "-B", "-X", "utf8", "-c", _START, str(_INSIDE)),
+        argv=(str(interpreter), "-I", "-S", "-B", "-X", "utf8", "-c", _START, f"python.zygote:{_INSIDE}"),
         environ={
             "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
+            "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
             "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
             "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
         },
@@ -73,6 +75,7 @@ def python_runtime(
             *(Tree(path=str(file)) for file in (interpreter, *libraries, _INSIDE, *folders)),
         ),
         policy=Policy(threads=True, executable_memory=False),
+        probe=(_INSIDE / "probe.py").read_text(),
         config={
             "path": [str(packages)] if packages else [],
             "borrowed": {_import_name(part): str(part) for part in borrowed if _import_name(part)},

@@ -6,6 +6,7 @@ owner ──"seq" + 3 descriptors──> fork ──"forked" + pidfd──> owne
 
 from __future__ import annotations
 
+import _thread
 import base64
 import gc
 import importlib
@@ -14,21 +15,31 @@ import os
 import select
 import site
 import socket
+import struct
 import sys
-import threading
 import time
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any, Final
 
-from . import faults, harness, refusals
+from . import alone, faults, harness, refusals
 from .lock import Lock, release_memory
 
 _CONTROL: Final = 3
-_COMMAND_BYTES: Final = 1 << 17
+_CONFIG_BYTES: Final = 1 << 17
 _DESCRIPTORS: Final = 64  # its ceiling
+_REHEARSALS: Final = 20  # it makes its code faster from the eighth time on, in several steps
 # Counts against a job's memory whether used or not; libc's 8 MB would be most of it.
 _THREAD_STACK: Final = 1 << 20
+
+# The talk with the owner in ready-made pieces and by plain calls: what a zygote writes to between two forks,
+# the reference count of a function included, it has to copy again after each.
+_ORDER_BYTES: Final = 64
+_PASSED: Final = struct.Struct("3i")  # channel, stdout, stderr
+_PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
+_PIDFD: Final = struct.Struct("i")
+_FORKED: Final = b'{"forked": %d}'
+_EXITED: Final = b'{"exited": %d, "status": %d, "cpu_ns": %d, "peak_kb": %d}'
 
 
 class Borrowed:
@@ -48,18 +59,19 @@ class Borrowed:
         return spec_from_file_location(name, f"{place}/__init__.py", submodule_search_locations=[place])
 
 
-def main() -> None:
-    """Warm up as the owner says, then serve it until it goes."""
+def main(kind: type[Zygote] | None = None) -> None:
+    """Warm up as the owner says, then serve it until it goes, as a zygote of that kind."""
     with socket.socket(fileno=_CONTROL) as control:
-        config = json.loads(control.recv(_COMMAND_BYTES))
+        config = json.loads(control.recv(_CONFIG_BYTES))
         try:
             lock = warm(config)
+            lock.apply_to_zygote()
         except Exception as error:
             control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
             os._exit(1)
         os.dup2(0, 2)  # the owner reads what went wrong at the start; from here on there is no word to say
         control.send(b"{}")
-        Zygote(control, lock).serve()
+        (kind or Zygote)(control, lock).serve()
 
 
 def warm(config: dict[str, Any]) -> Lock:
@@ -72,11 +84,13 @@ def warm(config: dict[str, Any]) -> Lock:
     for name in config["preload"]:
         importlib.import_module(name)
     lock = Lock(
-        instructions=base64.b64decode(config["filter"]),
+        inherited=base64.b64decode(config["inherited_filter"]),
+        own=base64.b64decode(config["filter"]),
         self_marker=config["self_marker"],
         nested_landlock=config["nested_landlock"],
     )
-    threading.stack_size(_THREAD_STACK)
+    alone.give_back_hook()
+    _thread.stack_size(_THREAD_STACK)
     harness.use_standard_streams()
     refusals.watch()
     for name in [name for name in sys.modules if name.split(".")[0] == __package__]:
@@ -84,8 +98,12 @@ def warm(config: dict[str, Any]) -> Lock:
     sys.argv[:] = ["node.py"]
     gc.collect()
     release_memory()
-    gc.freeze()
     gc.disable()
+    for _ in range(_REHEARSALS):  # what the interpreter learns and caches here, no cell has to
+        lock.rehearse()
+        reseed()
+        harness.rehearse_in_zygote()
+    gc.freeze()
     return lock
 
 
@@ -97,7 +115,7 @@ class Zygote:
         self._lock = lock
         self._pid = os.getpid()
         self._cells: dict[int, tuple[int, int]] = {}  # pidfd -> (seq, pid)
-        self._later: tuple[float, int, list[int]] | None = None  # when, seq, descriptors
+        self._later: tuple[float, int, tuple[int, int, int]] | None = None  # when, seq, descriptors
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
@@ -115,13 +133,14 @@ class Zygote:
                 self._fork_now()
 
     def _command(self) -> None:
-        message, descriptors, _, _ = socket.recv_fds(self._control, _COMMAND_BYTES, 3)
+        message, ancillary, _, _ = self._control.recvmsg(_ORDER_BYTES, _PASSED_BYTES)
         if not message:
             os._exit(0)
         self._fork_now()
         if message != b"now":
             seq, delay_ms = map(int, message.split())
-            self._later = (time.monotonic() + delay_ms / 1000, seq, descriptors)
+            ((_, _, passed),) = ancillary
+            self._later = (time.monotonic() + delay_ms / 1000, seq, _PASSED.unpack(passed))
             if delay_ms == 0:
                 self._fork_now()
 
@@ -133,9 +152,10 @@ class Zygote:
         if pid == 0:
             self._become_cell(*descriptors)
         pidfd = os.pidfd_open(pid)
+        passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _PIDFD.pack(pidfd))
+        self._control.sendmsg((_FORKED % seq,), (passed,))
         self._cells[pidfd] = (seq, pid)
         self._poll.register(pidfd, select.POLLIN)
-        socket.send_fds(self._control, [json.dumps({"forked": seq}).encode()], [pidfd])
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -148,12 +168,16 @@ class Zygote:
             self._control.detach()
             self._lock.apply(self._pid)
             os.closerange(harness.CHANNEL + 1, _DESCRIPTORS)
-            reseed()
-            gc.enable()
-            harness.rehearse()
-            harness.serve()
+            self._live()
         finally:
             os._exit(1)
+
+    def _live(self) -> None:
+        """The life of a cell that is locked."""
+        reseed()
+        gc.enable()
+        harness.rehearse()
+        harness.serve()
 
     def _reap(self, pidfd: int) -> None:
         seq, pid = self._cells.pop(pidfd)
@@ -161,8 +185,7 @@ class Zygote:
         os.close(pidfd)
         _, status, usage = os.wait4(pid, 0)
         cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
-        report = {"exited": seq, "status": status, "cpu_ns": cpu_ns, "peak_kb": usage.ru_maxrss}
-        self._control.send(json.dumps(report).encode())
+        self._control.send(_EXITED % (seq, status, cpu_ns, usage.ru_maxrss))
 
 
 def reseed() -> None:

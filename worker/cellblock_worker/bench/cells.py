@@ -2,35 +2,38 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from cellblock_producer.contract import Language
 from cellblock_sandbox import Program, Runtime, Sandbox
 
 from cellblock_worker.bench.stats import Noise, summary
 
-PROGRAM: Final = Program(code="def main(a):\n    return {'b': a + 1}\n")
+CODE: Final = {
+    Language.PYTHON3: "def main(a):\n    return {'b': a + 1}\n",
+    Language.NODEJS: "function main({ a }) {\n  return { b: a + 1 };\n}\n",
+}
+"""The same trivial node in each language."""
+_FOR_NOTHING: Final = {
+    Language.PYTHON3: ("-I", "-c", "import json"),
+    Language.NODEJS: ("-e", "0"),
+}
 _PAUSE_S: Final = 0.004  # at low load the standby is ready when the job comes
 _CELLS_PER_SPAWN: Final = 6
 _TURN_S: Final = 0.5
 
 
 def measure_runtime(
-    runtime: Runtime, spawn: list[str], scale: float, noise: Noise, progress: Callable[[], None]
+    runtime: Runtime, scale: float, noise: Noise, progress: Callable[[], None]
 ) -> dict[str, Any]:
-    """Figures of one runtime beside `spawn`, the plain interpreter started for nothing."""
+    """Figures of one runtime beside those of its plain interpreter, started for nothing."""
+    spawn = [runtime.argv[0], *_FOR_NOTHING[Language(runtime.language)]]
     latency = _latency(runtime, spawn, max(10, int(60 * scale)), noise, progress)
     rate = _rate(runtime, spawn, max(1, int(6 * scale)), progress)
     return {**latency, **rate}
-
-
-def python_spawn() -> list[str]:
-    """The command that a Python cell is compared with."""
-    interpreter: str = getattr(sys, "_base_executable", sys.executable)
-    return [os.path.realpath(interpreter), "-I", "-c", "import json"]
 
 
 def _latency(
@@ -38,14 +41,15 @@ def _latency(
 ) -> dict[str, Any]:
     cells: list[int] = []
     spawns: list[int] = []
+    program = Program(code=CODE[Language(runtime.language)])
     with Sandbox(runtime) as sandbox:
         for _ in range(20):  # the first ones warm the host's caches
-            _timed(lambda: sandbox.run(PROGRAM, {"a": 1}))
+            _timed(lambda: sandbox.run(program, {"a": 1}))
         for _ in range(turns):
             noise.sample()
             for _ in range(_CELLS_PER_SPAWN):
                 time.sleep(_PAUSE_S)
-                cells.append(_timed(lambda: sandbox.run(PROGRAM, {"a": 1})))
+                cells.append(_timed(lambda: sandbox.run(program, {"a": 1})))
             time.sleep(_PAUSE_S)
             spawns.append(_timed(lambda: subprocess.run(spawn, check=True)))
             progress()
@@ -59,9 +63,10 @@ def _latency(
 def _rate(runtime: Runtime, spawn: list[str], turns: int, progress: Callable[[], None]) -> dict[str, Any]:
     """Jobs and spawns a second when all of it, owner and zygote and cells, has one core."""
     jobs = spawned = 0
+    program = Program(code=CODE[Language(runtime.language)])
     with _one_core(), Sandbox(runtime) as sandbox:
         for _ in range(turns):
-            jobs += _repeat(lambda: sandbox.run(PROGRAM, {"a": 1}))
+            jobs += _repeat(lambda: sandbox.run(program, {"a": 1}))
             spawned += _repeat(lambda: subprocess.run(spawn, check=True))
             progress()
     seconds = turns * _TURN_S

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +21,10 @@ from typing import Any, Final
 import redis as redis_py
 from celery import Celery
 from cellblock_producer import Client
+from cellblock_producer.contract import Language
 
 from cellblock_worker.attached import start_attached
-from cellblock_worker.bench.cells import PROGRAM
+from cellblock_worker.bench.cells import CODE
 from cellblock_worker.bench.noop import QUEUE_VARIABLE, URL_VARIABLE, noop_app
 from cellblock_worker.bench.stats import Noise, summary
 
@@ -32,14 +33,20 @@ _START_S: Final = 60.0
 _STOP_S: Final = 20.0
 _PAUSE_S: Final = 0.004
 _PER_MESSAGE: Final = 50
-_JOB: Final = {"language": "python3", "code": PROGRAM.code, "inputs": {"a": 1}}
+_JOBS: Final[dict[str, dict[str, Any]]] = {
+    language.value: {"language": language.value, "code": code, "inputs": {"a": 1}}
+    for language, code in CODE.items()
+}
+_NODE_ZYGOTE: Final = b"zygote.js"
 
 
 class Bench:
     """Both workers up and warm."""
 
-    def __init__(self, url: str, client: Client, noop: Celery, worker_pid: int) -> None:
+    def __init__(self, url: str, names: Sequence[str], client: Client, noop: Celery, worker_pid: int) -> None:
         self._url, self._client, self._noop, self._worker_pid = url, client, noop, worker_pid
+        self._jobs = {name: _JOBS[name] for name in names}
+        self._first = self._jobs[names[0]]
 
     def measure(self, scale: float, noise: Noise, progress: Callable[[], None]) -> dict[str, Any]:
         """All figures of the queue."""
@@ -48,18 +55,24 @@ class Bench:
         rates = self._rates(max(1, int(3 * scale)), max(100, int(1000 * scale)), progress)
         return {**latency, **rates}
 
-    def slot_pss_mb(self) -> float | None:
-        """Proportional memory of a pool process, its zygote and its standby; None where it cannot be read."""
+    def slot_pss_mb(self) -> dict[str, float | None]:
+        """Proportional memory of a pool process, zygotes and standbys; None where it cannot be read.
+
+        For Python of the pool process and what is Python's, for Node.js of the whole slot with both warm.
+        """
         slots = _children(self._worker_pid)
-        try:
-            kilobytes = [sum(map(_pss_kb, {slot, *_descendants(slot)})) for slot in slots]
-        except OSError:
-            return None
-        return round(sum(kilobytes) / len(kilobytes) / 1024, 1) if slots else None
+        found: dict[str, float | None] = dict.fromkeys(self._jobs)
+        with suppress(OSError):
+            for name in self._jobs:
+                without = _NODE_ZYGOTE if name == Language.PYTHON3 else None
+                sizes = [_pss_mb({slot, *_descendants(slot, without)}) for slot in slots]
+                found[name] = round(sum(sizes) / len(sizes), 1)
+        return found
 
     def _warm(self) -> None:
         for _ in range(20):
-            self._client.run(_JOB, timeout=_START_S)
+            for job in self._jobs.values():
+                self._client.run(job, timeout=_START_S)
             self._noop.send_task("cellblock.bench.noop").get(timeout=_START_S)
 
     def _latency(self, turns: int, noise: Noise, progress: Callable[[], None]) -> dict[str, Any]:
@@ -70,7 +83,7 @@ class Bench:
             noise.sample()
             time.sleep(_PAUSE_S)
             started = time.perf_counter_ns()
-            self._client.run(_JOB, timeout=_START_S)
+            self._client.run(self._first, timeout=_START_S)
             ours.append(time.perf_counter_ns() - started)
             time.sleep(_PAUSE_S)
             started = time.perf_counter_ns()
@@ -86,8 +99,8 @@ class Bench:
 
     def _rates(self, turns: int, count: int, progress: Callable[[], None]) -> dict[str, Any]:
         drains: dict[str, Callable[[int], float]] = {
-            "python3": self._drain_ours,
-            "batch": partial(self._drain_ours, per_message=_PER_MESSAGE),
+            **{name: partial(self._drain_ours, job) for name, job in self._jobs.items()},
+            "batch": partial(self._drain_ours, self._first, per_message=_PER_MESSAGE),
             "noop": self._drain_noop,
         }
         seconds = dict.fromkeys(drains, 0.0)
@@ -99,9 +112,9 @@ class Bench:
         noop = rate.pop("noop")
         return {"jobs_per_second": rate, "noop_per_second": noop}
 
-    def _drain_ours(self, count: int, per_message: int = 1) -> float:
+    def _drain_ours(self, job: dict[str, Any], count: int, per_message: int = 1) -> float:
         started = time.perf_counter()
-        handles = self._client.submit_many((_JOB for _ in range(count)), per_message)
+        handles = self._client.submit_many((job for _ in range(count)), per_message)
         for handle in handles:
             handle.result(timeout=_START_S)
         return time.perf_counter() - started
@@ -128,8 +141,8 @@ class Bench:
 
 
 @contextmanager
-def bench_stack(url: str) -> Iterator[Bench]:
-    """Start both workers on the server at `url`, each with a queue of its own."""
+def bench_stack(url: str, names: Sequence[str]) -> Iterator[Bench]:
+    """Start both workers on the server at `url`, each with a queue of its own; ours serves `names`."""
     run = secrets.token_hex(4)
     ours, theirs = f"cellblock-bench-{run}", f"cellblock-noop-{run}"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONW")}
@@ -144,7 +157,7 @@ def bench_stack(url: str) -> Iterator[Bench]:
         variables = {URL_VARIABLE: url, QUEUE_VARIABLE: theirs}
         stack.enter_context(_process("cellblock_worker.bench.noop", environ={**environ, **variables}))
         client = stack.enter_context(Client(url, queue=ours))
-        yield Bench(url, client, noop_app(url, theirs), worker.pid)
+        yield Bench(url, names, client, noop_app(url, theirs), worker.pid)
 
 
 @contextmanager
@@ -177,15 +190,14 @@ def _children(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
-def _descendants(pid: int) -> set[int]:
+def _descendants(pid: int, without: bytes | None = None) -> set[int]:
     found: set[int] = set()
     for child in _children(pid):
-        found |= {child} | _descendants(child)
+        if without is None or without not in Path(f"/proc/{child}/cmdline").read_bytes():
+            found |= {child} | _descendants(child, without)
     return found
 
 
-def _pss_kb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
+def _pss_mb(pids: set[int]) -> float:
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

@@ -9,16 +9,17 @@ from typing import Annotated, Any
 
 import typer
 from cellblock_producer import CellblockError
-from cellblock_sandbox import Sandbox, SandboxError, python_runtime
+from cellblock_sandbox import Sandbox, SandboxError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cellblock_worker.bench.cells import measure_runtime, python_spawn
+from cellblock_worker.bench.cells import measure_runtime
 from cellblock_worker.bench.stats import Noise
-from cellblock_worker.cli.exits import NOT_AVAILABLE, leave
+from cellblock_worker.cli.exits import NOT_AVAILABLE, leave, read_settings
 from cellblock_worker.cli.options import RedisOption
 from cellblock_worker.embedded import EmbeddedServer, EmbeddedServerError
+from cellblock_worker.runtimes import DEFAULTS, build
 
 Figures = dict[str, Any]
 
@@ -67,13 +68,17 @@ def _measure(progress: Progress, noise: Noise, redis: str | None, queue: bool, s
         task = progress.add_task(description, total=None)
         return lambda: progress.advance(task)
 
-    runtime = python_runtime()
-    python3 = measure_runtime(runtime, python_spawn(), scale, noise, stage("python3: cells and spawns"))
-    figures: Figures = {"runtimes": {"python3": python3}}
-    with Sandbox(runtime) as sandbox:
+    settings = read_settings()
+    runtimes = [build(name, settings.runtimes[name]) for name in DEFAULTS if name in settings.runtimes]
+    figures: Figures = {"runtimes": {}}
+    for runtime in runtimes:
+        described = f"{runtime.name}: cells and spawns"
+        figures["runtimes"][runtime.name] = measure_runtime(runtime, scale, noise, stage(described))
+    with Sandbox(runtimes[0]) as sandbox:
         layers = [layer.name for layer in sandbox.layers if layer.on]
     if queue:
-        figures["queue"] = _through_queue(python3, redis, scale, noise, stage("queue: jobs and no-op tasks"))
+        of_all = stage("queue: jobs and no-op tasks")
+        figures["queue"] = _through_queue(figures["runtimes"], redis, scale, noise, of_all)
     figures["host"] = {
         "cores": len(os.sched_getaffinity(0)),
         "layers": layers,
@@ -84,15 +89,16 @@ def _measure(progress: Progress, noise: Noise, redis: str | None, queue: bool, s
 
 
 def _through_queue(
-    python3: Figures, redis: str | None, scale: float, noise: Noise, progress: Callable[[], None]
+    runtimes: Figures, redis: str | None, scale: float, noise: Noise, progress: Callable[[], None]
 ) -> Figures:
     from cellblock_worker.bench.queue import bench_stack  # Celery: not needed without a queue
 
     with ExitStack() as stack:
         url = redis or stack.enter_context(EmbeddedServer()).url
-        both = stack.enter_context(bench_stack(url))
+        both = stack.enter_context(bench_stack(url, [*runtimes]))
         figures = both.measure(scale, noise, progress)
-        python3["slot_pss_mb"] = both.slot_pss_mb()
+        for name, slot_pss_mb in both.slot_pss_mb().items():
+            runtimes[name]["slot_pss_mb"] = slot_pss_mb
     return figures
 
 

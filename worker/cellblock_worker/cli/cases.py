@@ -1,4 +1,4 @@
-"""The code nodes of the demo: what people write, what fails and what attacks, and how each must end."""
+"""What a node of the demo is, and how it must end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ class Case:
 
     title: str
     code: str
+    language: str = "python3"
     inputs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)  # further fields of the job
     outputs: Mapping[str, Any] | None = None  # None: not looked at
@@ -22,8 +23,8 @@ class Case:
 
     def job(self) -> Job:
         """The job, under a new id."""
-        fields = {"language": "python3", "code": self.code, "inputs": dict(self.inputs), **self.options}
-        return Job.model_validate(fields)
+        fields = {"language": self.language, "code": self.code, "inputs": dict(self.inputs)}
+        return Job.model_validate({**fields, **self.options})
 
     def fits(self, result: Result) -> bool:
         """Whether the Result is the one that it must be."""
@@ -32,135 +33,6 @@ class Case:
         return as_expected and (self.outputs is None or result.outputs == self.outputs)
 
 
-_STOPPED: Mapping[str, Any] = {"status": Status.FAILED, "branch": None}
-_FAIL_BRANCH: Mapping[str, Any] = {"status": Status.EXCEPTION, "branch": Branch.FAIL}
-_TO_FAIL_BRANCH: Mapping[str, Any] = {"on_error": {"strategy": "branch"}}
-
-CASES = (
-    Case(
-        title="extract data.name from an HTTP response",
-        code="""\
-def main(http_response: str) -> dict:
-    import json
-    data = json.loads(http_response)
-    return {'result': data['data']['name']}
-""",
-        inputs={"http_response": '{"status": 200, "data": {"name": "Ada Lovelace", "born": 1815}}'},
-        options={"outputs": {"result": {"type": "string"}}},
-        outputs={"result": "Ada Lovelace"},
-    ),
-    Case(
-        title="variance of a list",
-        code="""\
-def main(x: list) -> dict:
-    return {'result': sum([(i - sum(x) / len(x)) ** 2 for i in x]) / len(x)}
-""",
-        inputs={"x": [2, 4, 4, 4, 5, 5, 7, 9]},
-        options={"outputs": {"result": {"type": "number"}}},
-        outputs={"result": 4.0},
-    ),
-    Case(
-        title="concatenate two knowledge bases",
-        code="""\
-def main(knowledge1: list, knowledge2: list) -> dict:
-    return {'result': knowledge1 + knowledge2}
-""",
-        inputs={"knowledge1": ["apples are red"], "knowledge2": ["pears are green", "plums are blue"]},
-        options={"outputs": {"result": {"type": "array[string]"}}},
-        outputs={"result": ["apples are red", "pears are green", "plums are blue"]},
-    ),
-    Case(
-        title="render a jinja2 template, print on the way",
-        code="""\
-from jinja2 import Template
-
-def main(name):
-    print('rendering for', name)
-    return {'text': Template('Hello {{ name | upper }}!').render(name=name)}
-""",
-        inputs={"name": "world"},
-        outputs={"text": "Hello WORLD!"},
-    ),
-    Case(
-        title="raise, and take the fail branch",
-        code="def main(a, b):\n    return {'result': a / b}\n",
-        inputs={"a": 1, "b": 0},
-        options=_TO_FAIL_BRANCH,
-        outputs={"error_type": "ZeroDivisionError", "error_message": "division by zero"},
-        kind=ErrorKind.CODE_ERROR,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="raise, and go on with a default value",
-        code="def main(text):\n    return {'result': int(text)}\n",
-        inputs={"text": "seven"},
-        options={
-            "outputs": {"result": {"type": "number"}},
-            "on_error": {"strategy": "default", "values": {"result": 0}},
-        },
-        kind=ErrorKind.CODE_ERROR,
-        status=Status.EXCEPTION,
-    ),
-    Case(
-        title="a syntax error stops the run",
-        code="def main(:\n    return {}\n",
-        kind=ErrorKind.SYNTAX_ERROR,
-        **_STOPPED,
-    ),
-    Case(
-        title="answer with the wrong type",
-        code="def main():\n    return {'result': 'four'}\n",
-        options={"outputs": {"result": {"type": "number"}}, **_TO_FAIL_BRANCH},
-        kind=ErrorKind.INVALID_OUTPUT,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="read /etc/passwd",
-        code="def main():\n    return {'result': open('/etc/passwd').read()}\n",
-        options=_TO_FAIL_BRANCH,
-        kind=ErrorKind.BLOCKED,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="open a socket",
-        code="import socket\n\ndef main():\n    socket.create_connection(('127.0.0.1', 6379))\n",
-        options=_TO_FAIL_BRANCH,
-        kind=ErrorKind.BLOCKED,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="start a process",
-        code="import subprocess\n\ndef main():\n    return {'result': subprocess.check_output(['id'])}\n",
-        options=_TO_FAIL_BRANCH,
-        kind=ErrorKind.BLOCKED,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="kill its parent",
-        code="import os\n\ndef main():\n    os.kill(os.getppid(), 9)\n",
-        options=_TO_FAIL_BRANCH,
-        kind=ErrorKind.BLOCKED,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="loop for ever (limit 1 s)",
-        code="def main():\n    while True:\n        pass\n",
-        options={"limits": {"wall_ms": 1000}, **_TO_FAIL_BRANCH},
-        kind=ErrorKind.TIMEOUT,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="eat memory (limit 64 MB)",
-        code="def main():\n    hoard = []\n    while True:\n        hoard.append('x' * 1_000_000)\n",
-        options={"limits": {"memory_mb": 64}, **_TO_FAIL_BRANCH},
-        kind=ErrorKind.MEMORY_LIMIT,
-        **_FAIL_BRANCH,
-    ),
-    Case(
-        title="leave without an answer",
-        code="import os\n\ndef main():\n    os._exit(7)\n",
-        options=_TO_FAIL_BRANCH,
-        kind=ErrorKind.CRASHED,
-        **_FAIL_BRANCH,
-    ),
-)
+STOPPED: Mapping[str, Any] = {"status": Status.FAILED, "branch": None}
+FAIL_BRANCH: Mapping[str, Any] = {"status": Status.EXCEPTION, "branch": Branch.FAIL}
+TO_FAIL_BRANCH: Mapping[str, Any] = {"on_error": {"strategy": "branch"}}

@@ -23,11 +23,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cellblock_worker.attached import start_attached
-from cellblock_worker.cli.cases import CASES, Case
+from cellblock_worker.cli.cases import Case
+from cellblock_worker.cli.cases_javascript import JAVASCRIPT
+from cellblock_worker.cli.cases_python import PYTHON
 from cellblock_worker.cli.exits import CODE_FAILED, NOT_AVAILABLE, leave, read_settings
 from cellblock_worker.cli.options import RedisOption
 from cellblock_worker.embedded import EmbeddedServer, EmbeddedServerError
 
+_CASES: Final = (*PYTHON, *JAVASCRIPT)
 _POOL_PROCESSES: Final = 2
 _WIDTH: Final = 150  # where there is no terminal to ask
 _PATIENCE_S: Final = 60.0
@@ -50,7 +53,7 @@ def demo(redis: RedisOption = None) -> None:
         out.print(f"Starting a worker with {_POOL_PROCESSES} pool processes ...")
         worker = stack.enter_context(_worker(url, queue))
         client = stack.enter_context(Client(url, queue=queue))
-        out.print(f"Submitting {len(CASES)} code nodes ...")
+        out.print(f"Submitting {len(_CASES)} code nodes ...")
         started = time.monotonic()
         results = _run(client, worker)
         seconds = time.monotonic() - started
@@ -107,8 +110,8 @@ def _worker(url: str, queue: str) -> Iterator[_Worker]:
 def _run(client: Client, worker: _Worker) -> list[tuple[Case, Result]]:
     """The Results of all cases, in their order."""
     try:
-        handles = client.submit_many(case.job() for case in CASES)
-        return [(case, _wait(handle, worker)) for case, handle in zip(CASES, handles, strict=True)]
+        handles = client.submit_many(case.job() for case in _CASES)
+        return [(case, _wait(handle, worker)) for case, handle in zip(_CASES, handles, strict=True)]
     except CellblockError as error:
         leave(NOT_AVAILABLE, str(error))
 
@@ -129,11 +132,12 @@ def _wait(handle: Handle, worker: _Worker) -> Result:
 def _show(out: Console, results: list[tuple[Case, Result]], seconds: float) -> int:
     """Print the table and the summary; returns how many did not end as they must."""
     table = Table(title="Code nodes and how they ended")
-    for column in ("node", "status", "branch", "error kind", "what its author reads", "ms", ""):
+    for column in ("language", "node", "status", "branch", "error kind", "what its author reads", "ms", ""):
         table.add_column(column, justify="right" if column == "ms" else "left")
     for case, result in results:
         error = result.error
         table.add_row(
+            case.language,
             case.title,
             result.status.value,
             result.branch.value if result.branch else "-",

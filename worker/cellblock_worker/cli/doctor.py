@@ -3,6 +3,7 @@
 import json as json_module
 import os
 import platform
+import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -10,15 +11,17 @@ from typing import Annotated, Any, Final
 
 import redis as redis_py
 import typer
-from cellblock_sandbox import Layer, Program, Sandbox, SandboxError
+from cellblock_producer.contract import Language
+from cellblock_sandbox import Layer, Program, Runtime, Sandbox, SandboxError
 from rich.console import Console
 from rich.table import Table
 
+from cellblock_worker.bench.cells import CODE
 from cellblock_worker.cli.exits import NOT_AVAILABLE, SUCCEEDED, read_settings
 from cellblock_worker.cli.options import RedisOption
+from cellblock_worker.runtimes import build
 from cellblock_worker.settings import Settings
 
-_TRIVIAL: Final = "def main(a): return {'b': a + 1}"
 _REDIS_S: Final = 3.0
 _NAMESPACES: Final = (
     "start the worker as root with CAP_SYS_ADMIN, or let its user make user namespaces "
@@ -29,6 +32,9 @@ _HOW: Final = {
     "landlock": "Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK and landlock in the lsm= boot option",
     "uid": "start the worker as an ordinary user, or as root with CAP_SETUID and CAP_SETGID",
     "private root": _NAMESPACES,
+    "keyring": "a container profile that allows keyctl; cells that use keys are killed all the same",
+    "speculation": "a processor and kernel with per-process control of speculation (prctl), which virtual "
+    "machines often lack; or run other people's code on machines of its own",
     "seccomp": "a kernel with CONFIG_SECCOMP_FILTER, and the package libseccomp2",
 }
 _DISTRIBUTIONS: Final = (
@@ -44,7 +50,7 @@ class Findings:
     versions: dict[str, str] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
     layers: list[dict[str, Any]] = field(default_factory=list)
-    sandbox: str = ""
+    runtimes: dict[str, dict[str, str]] = field(default_factory=dict)
     redis: str = ""
     fix: list[str] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
@@ -60,7 +66,7 @@ def doctor(
     """
     settings = read_settings(redis_url=redis)
     findings = Findings(versions=_versions(), limits=_limits(settings))
-    _look_at_sandbox(findings)
+    _look_at_runtimes(findings, settings)
     _look_at_redis(findings, settings)
     if json:
         typer.echo(json_module.dumps(asdict(findings), indent=2))
@@ -83,18 +89,30 @@ def _limits(settings: Settings) -> dict[str, int]:
     return {"cores": len(os.sched_getaffinity(0)), **{name: getattr(settings, name) for name in names}}
 
 
-def _look_at_sandbox(findings: Findings) -> None:
-    try:
-        with Sandbox() as sandbox:
-            findings.layers = [_told(layer) for layer in sandbox.layers]
-            outcome = sandbox.run(Program(code=_TRIVIAL), {"a": 1})
-    except SandboxError as error:
-        findings.sandbox = str(error)
-        findings.fix.append(f"sandbox: {error}")
-        return
-    findings.sandbox = str(outcome.verdict)
+def _look_at_runtimes(findings: Findings, settings: Settings) -> None:
+    for name, runtime in settings.runtimes.items():
+        try:
+            findings.runtimes[name] = _look_at_runtime(build(name, runtime), findings)
+        except SandboxError as error:
+            findings.runtimes[name] = {"language": runtime.language.value, "trivial_job": str(error)}
+            findings.fix.append(f"runtime {name}: {error}")
+
+
+def _look_at_runtime(runtime: Runtime, findings: Findings) -> dict[str, str]:
+    """Run a trivial job; what confines it is the same for all runtimes."""
+    language = Language(runtime.language)
+    with Sandbox(runtime) as sandbox:
+        findings.layers = [_told(layer) for layer in sandbox.layers]
+        outcome = sandbox.run(Program(code=CODE[language]), {"a": 1})
     if outcome.outputs != {"b": 2}:
-        findings.fix.append(f"sandbox: a trivial job ended as {outcome.verdict}: {outcome.fault}")
+        findings.fix.append(
+            f"runtime {runtime.name}: a trivial job ended as {outcome.verdict}: {outcome.fault}"
+        )
+    if runtime.note:
+        findings.advice.append(f"runtime {runtime.name}: {runtime.note}")
+    asked = [runtime.argv[0], "--version"]
+    version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    return {"language": language.value, "version": version, "trivial_job": str(outcome.verdict)}
 
 
 def _told(layer: Layer) -> dict[str, Any]:
@@ -133,7 +151,10 @@ def _show(findings: Findings) -> None:
     out.print(table)
     out.print("versions: " + ", ".join(f"{name} {value}" for name, value in findings.versions.items()))
     out.print("limits: " + ", ".join(f"{name} {value}" for name, value in findings.limits.items()))
-    out.print(f"sandbox: a trivial job {findings.sandbox}")
+    for name, told in findings.runtimes.items():
+        out.print(
+            f"runtime {name}: {told.get('version', told['language'])}, a trivial job {told['trivial_job']}"
+        )
     out.print(f"Redis: {findings.redis}")
     for line in findings.advice:
         out.print(f"[yellow]advice:[/] {line}")

@@ -4,9 +4,14 @@
 1  the code failed           3  it could not be run: no sandbox on this host, or no Redis
 """
 
+import sys
+from importlib import import_module
+from typing import Final
+
 import typer
 
-from cellblock_worker.cli import bench, check, demo, doctor, run, submit, worker
+# Each is the function of that name in the module of that name, or that module's `app` where it has commands.
+COMMANDS: Final = ("demo", "worker", "run", "submit", "check", "jobs", "doctor", "bench")
 
 app = typer.Typer(
     name="cellblock",
@@ -16,15 +21,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they show locals, and code and inputs among them
 )
-app.command(name="demo")(demo.demo)
-app.command(name="worker")(worker.worker)
-app.command(name="run")(run.run)
-app.command(name="submit")(submit.submit)
-app.command(name="check")(check.check)
-app.command(name="doctor")(doctor.doctor)
-app.command(name="bench")(bench.bench)
+
+
+@app.callback()
+def _group() -> None:
+    """Make it a group of commands, however few of them are there."""
 
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    # Only what is asked for: a worker keeps what the others import, and shares it out to the memory of each
+    # pool process.
+    wanted = [name for name in sys.argv[1:2] if name in COMMANDS]
+    for name in wanted or COMMANDS:
+        module = import_module(f"cellblock_worker.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name=name)(getattr(module, name))
     app()

@@ -35,7 +35,7 @@ def run(
     settings = read_settings()
     job = read_node(file, language, mode, inputs, limits, outputs)
     try:
-        slot.open()
+        slot.open(settings, only=job)
         slot.sandbox_for(job)
         result = execute(job, settings)
     except slot.NoSuchRuntime as error:

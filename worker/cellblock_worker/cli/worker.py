@@ -35,9 +35,6 @@ def worker(
     exit_code = start_worker(
         settings,
         execute=execute,
-        check=slot.check,
-        warm_up=slot.open,
-        prepare=slot.prepare,
-        cool_down=slot.close,
+        **slot.hooks(settings),
     )
     raise typer.Exit(exit_code)

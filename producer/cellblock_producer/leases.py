@@ -1,0 +1,116 @@
+"""What waits for workers and what they have in hand: units, each of which is in exactly one of two places.
+
+                  submit                 take                    last Result
+    (nothing) ─────────────> waiting ─────────────> in hand ───────────────────> (nothing)
+        │                       ^   release, reap      │ ^                           ^
+        │                       └──────────────────────┘ │ renew                     │
+        └── adopt: a message of a stock sender ──────────┘     cancel: from anywhere ┘
+
+A unit in hand belongs to its holder for as long as the holder renews its lease; who loses it can neither
+begin a job of it nor give it back. Holders are named anew for each delivery. Wake-ups on the queue's list are
+hints: a lost one delays a unit until somebody takes or looks, and one too many finds nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from redis import Redis
+
+from .calls import Step, call, call_all
+from .keys import message_key
+from .scripts import ADOPT, CLOSE, REAP, RELEASE, RENEW, TAKE
+
+REAP_MOST = 100
+"""How many units one look puts back, at most."""
+
+
+class Lease(NamedTuple):
+    """A unit, by its key, in the hand of a holder."""
+
+    unit: str
+    holder: str
+
+
+class Released(StrEnum):
+    """What became of a wish to give a unit back."""
+
+    RELEASED = "released"
+    BEGUN = "begun"  # it is being worked on, and was to be left alone then
+    LOST = "lost"  # it was not ours any more
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A unit that was taken: its message as it was submitted, and how many holders it has cost before."""
+
+    lease: Lease
+    message: bytes
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """A worker's hand on the units of queues. Errors of redis-py pass through."""
+
+    redis: "Redis"
+    lease_ms: int
+    """Milliseconds for which a unit stays in a hand that does not renew its lease."""
+
+    def take(self, queue: str, holder: str) -> Delivery | None:
+        """Take the unit that is next on `queue`; None where nothing waits."""
+        words = call(self.redis, Step(TAKE, (queue,), (holder, self.lease_ms)))
+        if words[0] == b"none":
+            return None
+        _, unit, message, lost = words
+        return Delivery(Lease(_text(unit), holder), message, int(lost))
+
+    def adopt(self, queue: str, tenant: str, message_id: str, message: str, holder: str) -> Lease:
+        """Make a unit of a message that did not come by our client; where `holder` is "" it waits."""
+        unit = message_key(message_id)
+        call(self.redis, Step(ADOPT, (unit, queue), (holder, self.lease_ms, tenant, message)))
+        return Lease(unit, holder)
+
+    def renew(self, leases: Sequence[Lease]) -> set[Lease]:
+        """Renew leases. Returns those that are their holder's no more: the unit is lost, or done."""
+        return _gone(leases, call(self.redis, self._renewing(leases)))
+
+    def keep(self, leases: Sequence[Lease], queue: str, *, pause_ms: int) -> tuple[set[Lease], int]:
+        """Renew leases and then look after `queue`, in one round trip: see `renew` and `reap`."""
+        if not leases:
+            return set(), self.reap(queue, pause_ms=pause_ms)
+        lost, looked = call_all(self.redis, [self._renewing(leases), self._reaping(queue, pause_ms)])
+        return _gone(leases, lost), int(looked[1])
+
+    def release(self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False) -> Released:
+        """Give a unit back, to its own place in the line, or there after `delay_ms` in nobody's hand."""
+        words = call(self.redis, Step(RELEASE, (lease.unit,), (lease.holder, delay_ms, int(unless_begun))))
+        return Released(_text(words[0]))
+
+    def close(self, lease: Lease) -> None:
+        """End a unit whose jobs have their Results, unless it is not ours any more."""
+        call(self.redis, Step(CLOSE, (lease.unit,), (lease.holder,)))
+
+    def reap(self, queue: str, *, pause_ms: int) -> int:
+        """Put back what has lost its holder, and make good lost wake-ups. Returns how many holders were lost.
+
+        Does nothing where somebody has looked within `pause_ms`; and waits for one lease where nobody has for
+        half of one: the server was away, and holders that live could not renew theirs.
+        """
+        return int(call(self.redis, self._reaping(queue, pause_ms))[1])
+
+    def _renewing(self, leases: Sequence[Lease]) -> Step:
+        units = tuple(lease.unit for lease in leases)
+        return Step(RENEW, units, (self.lease_ms, *(lease.holder for lease in leases)))
+
+    def _reaping(self, queue: str, pause_ms: int) -> Step:
+        return Step(REAP, (queue,), (self.lease_ms, pause_ms, self.lease_ms // 2, REAP_MOST))
+
+
+def _gone(leases: Sequence[Lease], words: Sequence[Any]) -> set[Lease]:
+    return {leases[place - 1] for place in words[1:]}
+
+
+def _text(word: bytes | str) -> str:
+    return word.decode() if isinstance(word, bytes) else word

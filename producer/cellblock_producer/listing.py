@@ -1,0 +1,79 @@
+"""What an operator sees of a queue: what waits, what is in hand, and what took its workers down."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from redis import Redis
+
+from .keys import DEAD, LEASES, MESSAGE_PREFIX, RECORD_PREFIX, TENANTS, WAITING, JobName, record_key
+
+
+class Place(StrEnum):
+    """Where a job or a message is."""
+
+    WAITING = "waiting"
+    IN_HAND = "in hand"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One job, or a message of several or of a stock sender; never its code or inputs."""
+
+    name: str
+    """`tenant:id` of a job; `message:id` of a message."""
+    tenant: str
+    place: Place
+    since_ms: int
+    """Unix time in milliseconds, by the server's clock: when it came to the queue, or died."""
+    attempts: int
+    lost: int
+    """How many workers have lost it."""
+    holder: str
+
+
+def list_dead(redis: "Redis", queue: str, most: int) -> list[Listed]:
+    """List the jobs that took their workers down, the latest first. Errors of redis-py pass through."""
+    found: Any = redis.zrange(queue + DEAD, 0, most - 1, desc=True, withscores=True)
+    listed = []
+    for member, died_ms in found:
+        name = JobName.parse(member.decode())
+        words: Any = redis.hmget(record_key(name), "dead", "attempts")
+        if words[0] is not None:  # else it was run again under its name, or has expired
+            listed.append(Listed(str(name), name.tenant, Place.DEAD, int(died_ms), int(words[1] or 0), 0, ""))
+    return listed
+
+
+def list_queue(redis: "Redis", queue: str, most: int) -> list[Listed]:
+    """List what is in hand and then what waits, tenant by tenant. Errors of redis-py pass through."""
+    listed: list[Listed] = []
+    for unit, place in _units(redis, queue, most):
+        if len(listed) == most:
+            break
+        words: Any = redis.hmget(unit, "tenant", "at", "attempts", "lost", "holder")
+        tenant, at, attempts, lost, holder = (word.decode() if word else "" for word in words)
+        if at:  # else it has ended meanwhile
+            since_ms = int(at) // 1000
+            listed.append(
+                Listed(_shown(unit), tenant, place, since_ms, int(attempts or 0), int(lost or 0), holder)
+            )
+    return listed
+
+
+def _units(redis: "Redis", queue: str, most: int) -> Iterator[tuple[str, Place]]:
+    held: Any = redis.zrange(queue + LEASES, 0, most - 1)
+    for unit in held:
+        yield unit.decode(), Place.IN_HAND
+    tenants: Any = redis.zrange(queue + TENANTS, 0, most - 1)
+    for tenant in tenants:
+        waiting: Any = redis.zrange(queue + WAITING + tenant.decode(), 0, most - 1)
+        for unit in waiting:
+            yield unit.decode(), Place.WAITING
+
+
+def _shown(unit: str) -> str:
+    if unit.startswith(MESSAGE_PREFIX):
+        return f"message:{unit.removeprefix(MESSAGE_PREFIX)}"
+    return unit.removeprefix(RECORD_PREFIX)

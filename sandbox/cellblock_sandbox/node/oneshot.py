@@ -1,0 +1,30 @@
+"""In place of a warm Node.js where that cannot be forked: boots one for each job, ahead of it.
+
+It is the Python zygote but for what its cells become. They are locked as all cells are, and then start the
+interpreter; so their filter, unlike that of others, lets them do that, and start threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from python import zygote  # type: ignore[import-not-found]  # as the package beside ours is called inside
+
+
+class OneShots(zygote.Zygote):  # type: ignore[misc]
+    """A zygote whose cells are interpreters of another language, each booted for its one job."""
+
+    argv: list[str]
+    environ: dict[str, str]
+
+    def _live(self) -> None:
+        os.execve(self.argv[0], self.argv, self.environ)  # noqa: S606 - no shell is what we want
+
+
+def main() -> None:
+    """Warm up as the owner says, then serve it until it goes."""
+    told = json.loads(sys.argv[2])
+    OneShots.argv, OneShots.environ = told["argv"], told["environ"]
+    zygote.main(OneShots)

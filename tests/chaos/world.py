@@ -1,0 +1,124 @@
+"""What chaos is made in: a server that keeps its data, and workers as an operator starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cellblock_worker.attached import start_attached
+from cellblock_worker.embedded import EmbeddedServer
+from redis import Redis
+
+WORKER = [sys.executable, "-m", "cellblock_worker", "worker"]
+SABOTAGED = [sys.executable, "-m", "tests.chaos.sabotaged"]
+END_S = 40.0
+POOL = 2
+SETTINGS = {
+    "CELLBLOCK_CONCURRENCY": str(POOL),
+    "CELLBLOCK_LOG_LEVEL": "warning",
+    "CELLBLOCK_WALL_MS": "20000",  # more than a worker is stopped for: that counts as time of the job
+    "CELLBLOCK_MAX_ATTEMPTS": "100",  # whom chaos hits often is not to be given up for it
+}
+
+
+class World:
+    """A server and so many workers; whoever ends is replaced by `tend`."""
+
+    def __init__(self, workers: int, *, sabotage: bool) -> None:
+        self.server = EmbeddedServer(append_only=True)
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.pids: set[int] = set()
+        """All processes of workers that were ever seen."""
+        self._wanted = workers
+        self._command = SABOTAGED if sabotage else WORKER
+        self._stack = ExitStack()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the world
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.server)
+        self.tend()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+        self._stack.close()
+        self._log.close()
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    def connect(self) -> "Redis":
+        return Redis.from_url(self.url, socket_timeout=5)
+
+    def tend(self) -> None:
+        """Replace the workers that have ended."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        environ = {**os.environ, **SETTINGS, "CELLBLOCK_REDIS_URL": self.url}
+        while len(self.workers) < self._wanted:
+            self.workers.append(start_attached(self._command, output=self._log, environ=environ))
+
+    def await_workers(self) -> None:
+        """Wait until all workers have their pool: they take jobs then, and end when they are told to."""
+        give_up = time.monotonic() + END_S
+        while any(len(children(worker.pid)) < POOL for worker in self.workers):
+            self.tend()  # one may be on its way out
+            if time.monotonic() > give_up:
+                raise RuntimeError("a worker did not start")
+            time.sleep(0.05)
+
+    def note_processes(self) -> None:
+        for worker in self.workers:
+            self.pids |= {worker.pid, *descendants(worker.pid)}
+
+    def end(self) -> list[int]:
+        """Tell the workers to end. Returns their exit codes."""
+        self.tend()
+        self.await_workers()
+        self.note_processes()
+        for worker in self.workers:
+            worker.send_signal(signal.SIGCONT)
+            worker.terminate()
+        return [worker.wait(END_S) for worker in self.workers]
+
+    def left(self) -> list[int]:
+        """The processes of workers that are still there a little after their end."""
+        give_up = time.monotonic() + 10
+        while (left := [pid for pid in self.pids if _lives(pid)]) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        return left
+
+
+def children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"

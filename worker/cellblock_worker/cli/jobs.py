@@ -1,0 +1,111 @@
+"""`cellblock jobs`: what waits, what is in hand, and what took its workers down."""
+
+import dataclasses
+import json as json_module
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import redis as redis_py
+import typer
+from cellblock_producer.keys import JobName
+from cellblock_producer.ledger import Ledger
+from cellblock_producer.listing import Listed, list_dead, list_queue
+from rich.console import Console
+from rich.table import Table
+
+from cellblock_worker.cli.exits import CODE_FAILED, NOT_AVAILABLE, USAGE, leave, read_settings
+from cellblock_worker.cli.options import QueueOption, RedisOption
+from cellblock_worker.ledger_link import connect
+
+app = typer.Typer(help="Look at the queue; retry or drop the jobs that took their workers down.")
+
+NamesArgument = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="ID, or TENANT:ID, of dead jobs.", show_default=False)
+]
+
+
+@app.callback(invoke_without_command=True)
+def jobs(
+    context: typer.Context,
+    dead: Annotated[bool, typer.Option("--dead", help="The jobs that took their workers down.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each, and no more.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="List so many at most.")] = 100,
+    redis: RedisOption = None,
+    queue: QueueOption = None,
+) -> None:
+    """List the jobs that are in hand and that wait, or with --dead those that were given up as `worker_lost`.
+
+    Code and inputs are not shown. Exit code 3: Redis cannot be reached.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    settings = read_settings(redis_url=redis, queue=queue)
+    with _server(settings.redis_url) as client:
+        listed = (list_dead if dead else list_queue)(client, settings.queue, limit)
+        now = client.time()
+    if json:
+        for each in listed:
+            typer.echo(json_module.dumps(dataclasses.asdict(each)))
+    else:
+        _show(listed, now_ms=int(now[0]) * 1000)
+
+
+@app.command()
+def retry(names: NamesArgument, redis: RedisOption = None) -> None:
+    """Start dead jobs anew: their Result `worker_lost` goes, and their attempts are counted from 0.
+
+    Exit code 1: one of them is not kept.
+    """
+    _each(names, redis, Ledger.retry, "is on the queue again")
+
+
+@app.command()
+def drop(names: NamesArgument, redis: RedisOption = None) -> None:
+    """Keep dead jobs no longer; their Result stays as long as any. Exit code 1: one of them is not kept."""
+    _each(names, redis, Ledger.drop, "is not kept any more")
+
+
+def _each(names: Sequence[str], redis: str | None, do: Callable[[Ledger, JobName], bool], done: str) -> None:
+    settings = read_settings(redis_url=redis)
+    try:
+        parsed = [JobName.from_task_id(name) for name in names]
+    except ValueError as error:
+        leave(USAGE, str(error))
+    missing = []
+    with _server(settings.redis_url) as client:
+        ledger = Ledger(client, ttl_s=settings.result_ttl_s)
+        for name in parsed:
+            if do(ledger, name):
+                typer.echo(f"{name} {done}")
+            else:
+                missing.append(str(name))
+    if missing:
+        leave(CODE_FAILED, f"not among the dead jobs: {', '.join(missing)}")
+
+
+@contextmanager
+def _server(url: str) -> "Iterator[redis_py.Redis]":
+    client = connect(url, patient=False)
+    try:
+        yield client
+    except redis_py.RedisError as error:
+        leave(NOT_AVAILABLE, f"Redis: {error}")
+    finally:
+        client.close()
+
+
+def _show(listed: Sequence[Listed], now_ms: int) -> None:
+    table = Table()
+    for column in ("job", "place", "for", "attempts", "lost", "holder"):
+        table.add_column(column, overflow="fold")
+    for each in listed:
+        seconds = max(0, now_ms - each.since_ms) // 1000
+        age = (
+            time.strftime("%H:%M:%S", time.gmtime(seconds)) if seconds < 86_400 else f"{seconds // 86_400} d"
+        )
+        table.add_row(each.name, each.place, age, str(each.attempts), str(each.lost), each.holder)
+    Console(highlight=False).print(table if listed else "none")

@@ -1,0 +1,169 @@
+"""What the worker's main process has in hand, and the thread that keeps it.
+
+    transport  --take, adopt-->  Holding  --renew, reap: once in a while, by the thread-->  Redis
+    pool       --ack, reject-->           --close, release-->
+
+A thread, since leases must be renewed while the main process waits for its pool to end or for Redis to come
+back; and a thread of the main process, since what happens to that one must happen to its leases.
+"""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from itertools import count
+
+import redis
+from cellblock_producer.keys import TOKEN
+from cellblock_producer.leases import Delivery, Lease, Leases, Released
+from cellblock_producer.uuid7 import uuid7
+
+from .ledger_link import connect
+from .settings import Settings
+
+_LONGEST_TICK_S = 1.0
+_TICKS_IN_A_LEASE = 4
+_JOIN_S = 5.0
+_FOR_EVER = float("inf")
+
+_log = logging.getLogger(__name__)
+
+
+class Holding:
+    """Belongs to the main process; all but the thread's own work is called by its main thread."""
+
+    def __init__(self, settings: Settings, *, time_limit_s: float) -> None:
+        """`time_limit_s`: for how long a job may go on that the pool says nothing more about."""
+        self._queue = settings.queue
+        self._leases = Leases(connect(settings.redis_url, patient=False), settings.lease_ms)
+        self._time_limit_s = time_limit_s
+        self._tick_s = min(_LONGEST_TICK_S, settings.lease_ms / 1000 / _TICKS_IN_A_LEASE)
+        self._holders = (f"{os.getpid()}-{secrets.token_hex(4)}-{number}" for number in count(1))
+        self._held: dict[Lease, float] = {}  # until when it is renewed; each change is atomic
+        self._stranded: deque[tuple[str, str, str]] = deque()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._in_trouble = False
+
+    @property
+    def full_hands(self) -> bool:
+        """Whether messages wait here for Redis to take them in; nothing more is to be popped until it has."""
+        return bool(self._stranded)
+
+    def start(self) -> None:
+        """Begin to renew and to look after the queue; again is no more."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._keep_on, name="cellblock-leases", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop it, when everything was given back."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+        self._queue_stranded()
+        self._leases.redis.close()
+
+    def take(self, queue: str) -> Delivery | None:
+        """Take what is next in line. Errors of the connection pass through; where Redis refuses, None."""
+        try:
+            delivery = self._leases.take(queue, next(self._holders))
+        except redis.ResponseError as error:  # out of memory, say; what waits goes on waiting
+            _log.error("could not take a job: %s", error)
+            return None
+        if delivery is not None:
+            self._held[delivery.lease] = _FOR_EVER
+        return delivery
+
+    def adopt(self, queue: str, tenant: str, message: str) -> Lease | None:
+        """Take in a stock sender's message. None where Redis will not: then it is kept here, to be queued."""
+        try:
+            lease = self._leases.adopt(queue, tenant, uuid7(), message, next(self._holders))
+        except redis.RedisError as error:
+            _log.error("could not take in a message: %s", type(error).__name__)
+            self._stranded.append((queue, tenant, message))
+            return None
+        self._held[lease] = _FOR_EVER
+        return lease
+
+    def put_by(self, queue: str, tenant: str, message: str) -> None:
+        """Have a stock sender's message wait for whoever takes jobs."""
+        self._stranded.append((queue, tenant, message))
+        self._queue_stranded()
+
+    def wake_another(self, queue: str) -> None:
+        """Put a wake-up back that we do not follow."""
+        with suppress(redis.RedisError):  # somebody will see that it is missing
+            self._leases.redis.rpush(queue, TOKEN)
+
+    def drop(self, lease: Lease) -> None:
+        """Care no more for a unit that is closed."""
+        self._held.pop(lease, None)
+
+    def close(self, lease: Lease) -> None:
+        """End a unit, as far as Redis lets us: where not it comes back, to be found done."""
+        self.drop(lease)
+        try:
+            self._leases.close(lease)
+        except redis.RedisError as error:
+            _log.error("could not close a message: %s", type(error).__name__)
+
+    def release(self, lease: Lease, delay_ms: int = 0) -> None:
+        """Give a unit back; where Redis is away, by leaving it alone."""
+        self.drop(lease)
+        try:
+            self._leases.release(lease, delay_ms=delay_ms)
+        except redis.RedisError as error:
+            _log.error("could not give a message back, it is left to expire: %s", type(error).__name__)
+
+    def forsake(self, lease: Lease) -> None:
+        """Give back a unit that the pool will not speak of any more, unless it has begun."""
+        try:
+            released = self._leases.release(lease, unless_begun=True)
+        except redis.RedisError:
+            self.drop(lease)
+            return
+        if released is Released.BEGUN:
+            self._held[lease] = time.monotonic() + self._time_limit_s
+        else:
+            self.drop(lease)
+
+    # What follows runs in the thread.
+
+    def _keep_on(self) -> None:
+        while not self._stopping.wait(self._tick_s):
+            try:
+                self._keep()
+            except redis.RedisError as error:
+                if not self._in_trouble:
+                    _log.warning("leases cannot be renewed: %s", type(error).__name__)
+                self._in_trouble = True
+            except Exception:
+                _log.exception("leases could not be renewed")
+            else:
+                self._in_trouble = False
+
+    def _keep(self) -> None:
+        self._queue_stranded()
+        now = time.monotonic()
+        held = [lease for lease, until in list(self._held.items()) if now < until]
+        lost, reaped = self._leases.keep(held, self._queue, pause_ms=int(self._tick_s * 500))
+        overdue = {lease for lease, until in list(self._held.items()) if until <= now}
+        for lease in lost | overdue:
+            self.drop(lease)
+        if reaped:
+            _log.warning("%d messages of a worker that is gone are delivered again", reaped)
+
+    def _queue_stranded(self) -> None:
+        with suppress(IndexError, redis.RedisError):
+            while True:
+                stranded = self._stranded.popleft()  # by one of the two threads
+                try:
+                    queue, tenant, message = stranded
+                    self._leases.adopt(queue, tenant, uuid7(), message, "")
+                except redis.RedisError:
+                    self._stranded.appendleft(stranded)
+                    raise

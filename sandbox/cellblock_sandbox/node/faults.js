@@ -8,7 +8,7 @@ const apply = Reflect.apply;
 const { slice, split, includes, indexOf, startsWith, toWellFormed } = String.prototype;
 const { exec } = RegExp.prototype;
 const { isArray } = Array;
-const { isDate, isGeneratorObject, isMap, isNativeError, isSet } = types;
+const { isDate, isGeneratorObject, isMap, isNativeError, isRegExp, isSet } = types;
 
 const NODE = 'node.js'; // the name under which the code stands in stacks
 const MESSAGE_LENGTH = 4000;
@@ -91,7 +91,7 @@ function causes(thrown) {
 // The fault of code that does not compile: V8 puts the place first, then the line and its mark.
 function syntaxFault(error) {
   const stack = text(() => error.stack);
-  return fault('syntax_error', text(() => error.message), { type: 'SyntaxError', line: lineIn(stack), traceback: withoutOurs(stack) });
+  return fault('syntax_error', text(() => error.message), { type: text(() => error.name), line: lineIn(stack), traceback: withoutOurs(stack) });
 }
 
 function lineIn(stack) {
@@ -113,24 +113,29 @@ function withoutOurs(stack) {
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
-// What JSON makes an empty or another thing of, and is no object of outputs to its author.
-const isNoRecord = (value) => isMap(value) || isSet(value) || isDate(value) || isGeneratorObject(value);
+// What is an object and holds no outputs: JSON makes nothing of it, or a string.
+function noRecord(value) {
+  if (isMap(value)) return 'Map';
+  if (isSet(value)) return 'Set';
+  if (isDate(value)) return 'Date';
+  if (isRegExp(value)) return 'RegExp';
+  if (isGeneratorObject(value)) return 'generator';
+  return isNativeError(value) && typeof value.toJSON !== 'function' ? 'Error' : '';
+}
 
 function describe(value) {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
   if (isArray(value)) return 'an array';
-  if (isMap(value)) return 'a Map';
-  if (isSet(value)) return 'a Set';
-  if (isDate(value)) return 'a Date';
-  if (isGeneratorObject(value)) return 'a generator';
+  const name = noRecord(value);
+  if (name) return `${name === 'Error' ? 'an' : 'a'} ${name}`;
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 function nameOf(value) {
   if (value === null) return 'null';
   if (isArray(value)) return 'Array';
-  return isNoRecord(value) ? apply(slice, describe(value), [2]) : typeof value;
+  return noRecord(value) || typeof value;
 }
 
 // The text that `make` gives; the code's own getters may do anything, so it may also fail.
@@ -143,5 +148,5 @@ function text(make) {
   }
 }
 
-module.exports = { NODE, fault, faultOf, syntaxFault, describe, isNoRecord, nameOf };
+module.exports = { NODE, fault, faultOf, syntaxFault, describe, noRecord, nameOf };
 //# sourceURL=node:cell/faults

@@ -8,9 +8,11 @@ from tests.sandbox.running import fault
 
 OPEN, REACH, LIST = "open the file {}", "reach the file {}", "list the folder {}"
 NETWORK, LISTEN = "open a network connection", "listen on the network"
+DATAGRAMS = "use the network"
 LOOK_UP = "look up a host on the network"
 PROCESS, SIGNAL = "start another process", "signal another process"
 THREAD, WORKER = "start a thread", "start a worker thread"
+TIMEOUT = f"{THREAD} (the timeout of vm)"
 INSPECTOR, BINDINGS = "use the inspector", "reach Node's inner bindings"
 USER = "change its user"
 AWAIT = "await new Promise((resolve, reject) => { %s });"
@@ -81,8 +83,8 @@ IN_LINE = {
     "new (require('worker_threads').Worker)('1', { eval: true })": WORKER,
     "new (await import('node:worker_threads')).Worker('1', { eval: true })": WORKER,
     "require('module').register('data:text/javascript,')": THREAD,
-    "require('vm').runInNewContext('1', {}, { timeout: 50 })": f"{THREAD} (the timeout of vm)",
-    "new (require('vm').Script)('1').runInThisContext({ breakOnSigint: true })": f"{THREAD} (the timeout of vm)",
+    "require('vm').runInNewContext('1', {}, { timeout: 50 })": TIMEOUT,
+    "new (require('vm').Script)('1').runInThisContext({ breakOnSigint: true })": TIMEOUT,
     "require('trace_events').createTracing({ categories: ['v8'] }).enable()": f"{THREAD} (of trace_events)",
     "require('v8').startCpuProfile?.() ?? require('vm').runInThisContext('1', { timeout: 1 })": THREAD,
     "require('inspector').open()": INSPECTOR,
@@ -122,8 +124,8 @@ LATER = {
     "await require('dns').promises.reverse('192.0.2.1')": LOOK_UP,
     "await require('dns').promises.lookupService('192.0.2.1', 80)": LOOK_UP,
     AWAIT % "require('dns').resolve('example.com', (e, d) => (e ? reject(e) : resolve(d)))": LOOK_UP,
-    failing("require('dgram').createSocket('udp4').bind(5353)"): "use the network",
-    "require('dgram').createSocket('udp4').send('x', 53, '192.0.2.1'); await new Promise(() => {})": "use the network",
+    failing("require('dgram').createSocket('udp4').bind(5353)"): DATAGRAMS,
+    "require('dgram').createSocket('udp4').send('', 53, '::1'); await new Promise(() => {})": DATAGRAMS,
 }
 
 

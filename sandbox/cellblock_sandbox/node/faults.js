@@ -3,10 +3,11 @@
 
 const { inspect, types } = require('node:util');
 const { refusalBehind } = require('./refusals.js');
-const { Array, Number, RegExp, String } = globalThis;
+const { Array, Number, RegExp, Set, String } = globalThis;
 const apply = Reflect.apply;
 const { slice, split, includes, indexOf, startsWith, toWellFormed } = String.prototype;
 const { exec } = RegExp.prototype;
+const { has } = Set.prototype;
 const { isArray } = Array;
 const { isDate, isGeneratorObject, isMap, isNativeError, isRegExp, isSet } = types;
 
@@ -14,7 +15,8 @@ const NODE = 'node.js'; // the name under which the code stands in stacks
 const MESSAGE_LENGTH = 4000;
 const STACK_LENGTH = 16000;
 const PLACE = /(?:^|[\s(@])node\.js:(\d+)(?::\d+)?/;
-const OUT_OF_MEMORY = /^(?:Array buffer allocation failed|WebAssembly\.(?:Memory\(\): could not allocate memory|Memory\.grow\(\): Unable to grow))/;
+const OUT_OF_MEMORY = /^(?:Array buffer allocation failed|WebAssembly\.(?:Memory\(\): could not allocate memory|Memory\.grow\(\): Unable to grow|\w+\(\): Out of memory))/;
+const OUT_OF_MEMORY_CODES = new Set(['ENOMEM', 'ERR_MEMORY_ALLOCATION_FAILED', 'Z_MEM_ERROR']);
 
 const cut = (text, length) => apply(slice, apply(toWellFormed, text, []), [0, length]);
 
@@ -41,9 +43,10 @@ function faultOf(thrown) {
   const stack = stackOf(thrown);
   const told = text(() => thrown.message);
   // Where it looked for a module is nothing to a code node.
-  const message = text(() => thrown.code) === 'MODULE_NOT_FOUND' ? apply(split, told, ['\n'])[0] : told;
+  const code = text(() => thrown.code);
+  const message = code === 'MODULE_NOT_FOUND' ? apply(split, told, ['\n'])[0] : told;
   const refusal = text(() => refusalBehind(thrown) ?? '');
-  const memory = apply(exec, OUT_OF_MEMORY, [message]) !== null;
+  const memory = apply(has, OUT_OF_MEMORY_CODES, [code]) || apply(exec, OUT_OF_MEMORY, [message]) !== null;
   return fault(refusal ? 'blocked' : memory ? 'memory_limit' : 'code_error', refusal || message || unsaid(thrown), {
     type: typeName(thrown),
     line: lineIn(framesOf(stack, told)),

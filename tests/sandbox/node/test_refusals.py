@@ -160,7 +160,7 @@ def test_what_is_not_there_is_not_there(sandbox: Sandbox) -> None:
       glob: fs.globSync('/*'), forced: fs.rmSync('/tmp/x', { force: true }) ?? null,
     };
     """
-    nothing = {"exists": False, "stat": None, "glob": [], "forced": None}
+    nothing: dict[str, object] = {"exists": False, "stat": None, "glob": [], "forced": None}
     assert run_main(sandbox, body).outputs == nothing
 
 

@@ -70,6 +70,8 @@ const REFUSED = new Set(['EPERM', 'EACCES', 'ENOSYS', 'EROFS']);
 const MISSING = new Set(['ENOENT', 'ENOTDIR']); // where the cell has a root of its own, the host's files are not there
 const NAME_LOOKUPS = new Set(['EAI_AGAIN', 'EAI_FAIL', 'EAI_NONAME', 'EAI_SYSTEM', 'ENOTFOUND', 'ECONNREFUSED', 'ETIMEOUT']);
 
+const SQLITE_CANTOPEN = 14;
+
 const ours = new WeakSet();
 
 // Take out what no system call tells apart. Done in the zygote, before anything else can hold on to it.
@@ -157,6 +159,7 @@ function refusalBehind(error, depth = 0) {
 
 function refusalOf(error) {
   const { code, syscall = error.info?.syscall } = error;
+  if (code === 'ERR_SQLITE_ERROR' && error.errcode === SQLITE_CANTOPEN) return sentence('open a database file');
   const path = error.dest ?? error.path; // chdir has where it was as its path
   if (typeof code !== 'string' || typeof syscall !== 'string') return null;
   if (apply(startsWith, syscall, ['spawn'])) return sentence(PROCESS);

@@ -20,8 +20,10 @@ GREEDY = {
     "promises": "const a = []; for (;;) a.push(new Promise(() => {}))",
     "timers": "for (;;) setTimeout(() => {}, 1e6)",
     "the answer": "let o = {}; for (let i = 0; i < 40; i++) o = { o, p: o }; return o",
-    "regular expressions": "const a = []; for (let i = 0; ; i++) { a.push(new RegExp(`a${i}(b|c)*`)); a[i].test('a') }",
-    "functions": "const a = []; for (let i = 0; ; i++) a.push(new Function(`return ${i};${'x'.repeat(1000)}`))",
+    "regular expressions": (
+        "const a = []; for (let i = 0; ; i++) { a.push(new RegExp(`a${i}(b|c)*`)); a[i].test('a') }"
+    ),
+    "functions": "const a = [], x = 'x'.repeat(999); for (;;) a.push(new Function(`${a.length};${x}`))",
     "URLs": "const a = []; for (let i = 0; ; i++) a.push(new URL(`http://x/${i}`))",
     "WebAssembly": "const a = []; for (;;) a.push(new WebAssembly.Memory({ initial: 16 }))",
     "a WebAssembly that grows": "const m = new WebAssembly.Memory({ initial: 1 }); for (;;) m.grow(100)",

@@ -1,4 +1,4 @@
-"""A node shares its realm with the wrapper: what it patches changes its own answer, and reaches nothing else."""
+"""A node shares its realm with the wrapper: what it patches changes its own answer and nothing else."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ WALK = Path(__file__).with_name("walk.js").read_text()
 HARMLESS = [
     "Array.prototype[Symbol.iterator] = function () { throw 1 }",
     "Array.prototype.push = Array.prototype.map = Array.prototype.join = () => { throw 1 }",
-    "Object.defineProperty(Array.prototype, 0, { set() { throw 1 }, get() { return 1 }, configurable: true })",
+    "Object.defineProperty(Array.prototype, 0, { set() { throw 1 }, get() { return 1 } })",
     'JSON.stringify = () => \'{"outputs":{"forged":1}}\'',
     "JSON.parse = () => { throw 1 }",
     "globalThis.JSON = null",
@@ -52,7 +52,7 @@ HARMLESS = [
     "globalThis.process = null",
     "globalThis.globalThis = null",
     "Map = Set = WeakMap = WeakSet = Proxy = Symbol = null",
-    "Map.prototype.get = Set.prototype.has = WeakSet.prototype.has = WeakMap.prototype.get = () => { throw 1 }",
+    "Map.prototype.get = Set.prototype.has = WeakSet.prototype.has = () => { throw 1 }",
     "setTimeout = setImmediate = queueMicrotask = () => { throw 1 }",
     "require('events').prototype.listenerCount = require('events').prototype.on = () => { throw 1 }",
     "require('events').prototype.emit = () => { throw 1 }",
@@ -137,8 +137,8 @@ def test_a_node_that_spoils_its_own_answer_spoils_no_other(sandbox: Sandbox, pat
 
 def test_nothing_stays_from_job_to_job(sandbox: Sandbox) -> None:
     leave = """
-    globalThis.left = 1; process.left = 1; process.env.LEFT = '1'; require('fs').left = 1; Array.prototype.left = 1;
-    require.cache.left = {}; process.title = 'left'; require('v8').setFlagsFromString('--no-opt');
+    globalThis.left = 1; process.left = 1; process.env.LEFT = '1'; require('fs').left = 1;
+    Array.prototype.left = 1; require.cache.left = {}; process.title = 'left'; require('v8').setFlagsFromString('--no-opt');
     process.umask(0); require('module')._cache.left = 1; Error.stackTraceLimit = 1;
     function main() { return {} }
     """

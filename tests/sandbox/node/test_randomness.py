@@ -10,9 +10,11 @@ DRAW = """
 const crypto = require('crypto');
 async function main() {
   return {
-    math: Math.random(), sequence: Array.from({ length: 3 }, Math.random), late: await null ?? Math.random(),
+    math: Math.random(), sequence: Array.from({ length: 3 }, Math.random),
+    late: (await null) ?? Math.random(),
     bytes: crypto.randomBytes(16).toString('hex'),
-    async: (await require('util').promisify(crypto.randomBytes)(16)).toString('hex'), uuid: crypto.randomUUID(),
+    async: (await require('util').promisify(crypto.randomBytes)(16)).toString('hex'),
+    uuid: crypto.randomUUID(),
     web: Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(16))).toString('hex'),
     int: crypto.randomInt(2 ** 47),
   };

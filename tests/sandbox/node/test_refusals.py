@@ -54,6 +54,7 @@ IN_LINE = {
     "require('fs').utimesSync('/tmp', 0, 0)": change("utime"),
     "require('fs').truncateSync('/tmp/x')": OPEN.format('"/tmp/x"'),
     "require('v8').writeHeapSnapshot('/tmp/x')": OPEN.format('"/tmp/x"'),
+    "new (require('node:sqlite').DatabaseSync)('/tmp/x.db')": "open a database file",
     "process.loadEnvFile('/x')": OPEN.format('"/x"'),
     "process.report.writeReport()": "write a file",
     "process.chdir('/tmp')": 'enter the folder "/tmp"',

@@ -5,7 +5,7 @@ import os
 import select
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import combinations, product
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from cellblock_sandbox import Limits, Program, Sandbox, Verdict
 from cellblock_sandbox.node.runtime import nodejs_runtime
 
-from tests.sandbox.running import children
+from tests.sandbox.running import await_end, children, watched
 
 ECHO = "function main({ a }) { return { a } }"
 PROGRAMS = [
@@ -74,8 +74,8 @@ def opened() -> Iterator[Sandbox]:
 
 @as_root
 def test_a_thousand_jobs_leave_nothing_behind() -> None:
-    before = (descriptors("self"), children(os.getpid()))
-    with opened() as sandbox:
+    before = descriptors("self")
+    with opened() as sandbox, ExitStack() as stack:
         zygote = sandbox.zygote_pid
         assert zygote is not None
         for number in range(100):
@@ -89,7 +89,10 @@ def test_a_thousand_jobs_leave_nothing_behind() -> None:
         assert sandbox.zygote_pid == zygote
         assert (descriptors("self"), files(zygote)) == open_meanwhile
         assert resident_kb(zygote) - size < 2_000
-    assert (descriptors("self"), children(os.getpid())) == before
+        ends = [stack.enter_context(watched(pid)) for pid in (zygote, *children(zygote))]
+        sandbox.close()
+        assert all(await_end(pidfd) for pidfd in ends)
+    assert descriptors("self") == before
 
 
 def test_no_job_fails_for_a_reason_not_its_own() -> None:

@@ -34,7 +34,7 @@ def test_each_job_has_a_process_of_its_own(sandbox: Sandbox) -> None:
         ("require('child_process').execSync('id')", "start another process"),
         ("process.kill(process.ppid, 9)", "signal another process"),
         ("await fetch('http://127.0.0.1:8080')", "network"),
-        ("process.execve('/bin/sh', ['sh'])", "execve"),
+        ("process.execve('/bin/sh', ['sh'])", "start another process"),
     ],
 )
 def test_refusals_are_those_of_forked_cells(sandbox: Sandbox, body: str, what: str) -> None:

@@ -3,8 +3,9 @@
 import ctypes
 import os
 import select
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import combinations, product
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from cellblock_sandbox import Limits, Program, Sandbox, Verdict
 from cellblock_sandbox.node.runtime import nodejs_runtime
 
-from tests.sandbox.running import children
+from tests.sandbox.running import await_end, children, watched
 
 ECHO = "function main({ a }) { return { a } }"
 PROGRAMS = [
@@ -50,6 +51,20 @@ def standby_of(sandbox: Sandbox) -> int:
     return cell.pid
 
 
+def files(zygote: int) -> list[str]:
+    """What it has open besides its cells."""
+    named = [str(file.readlink()) for file in Path(f"/proc/{zygote}/fd").iterdir()]
+    return sorted(name for name in named if "pidfd" not in name)
+
+
+def await_only_the_standby(sandbox: Sandbox) -> None:
+    """Cells that have answered are dying for a while."""
+    assert sandbox.zygote_pid is not None
+    standby = standby_of(sandbox)
+    while children(sandbox.zygote_pid) != [standby]:
+        time.sleep(0.005)
+
+
 @contextmanager
 def opened() -> Iterator[Sandbox]:
     with Sandbox(nodejs_runtime(), cells_per_zygote=1_000_000) as sandbox:
@@ -59,24 +74,25 @@ def opened() -> Iterator[Sandbox]:
 
 @as_root
 def test_a_thousand_jobs_leave_nothing_behind() -> None:
-    before = (descriptors("self"), children(os.getpid()))
-    with opened() as sandbox:
+    before = descriptors("self")
+    with opened() as sandbox, ExitStack() as stack:
         zygote = sandbox.zygote_pid
         assert zygote is not None
         for number in range(100):
             sandbox.run(Program(code=PROGRAMS[number % len(PROGRAMS)]))
-        standby_of(sandbox)
-        open_meanwhile, size = (descriptors("self"), descriptors(zygote)), resident_kb(zygote)
+        await_only_the_standby(sandbox)
+        open_meanwhile, size = (descriptors("self"), files(zygote)), resident_kb(zygote)
         for number in range(1000):
             outcome = sandbox.run(Program(code=ECHO), {"a": number})
             assert outcome.outputs == {"a": number}, outcome.fault
-        standby_of(sandbox)
+        await_only_the_standby(sandbox)
         assert sandbox.zygote_pid == zygote
-        assert abs(descriptors("self") - open_meanwhile[0]) <= 1  # one may be dying still
-        assert abs(descriptors(zygote) - open_meanwhile[1]) <= 1
+        assert (descriptors("self"), files(zygote)) == open_meanwhile
         assert resident_kb(zygote) - size < 2_000
-        assert len(children(zygote)) <= 2
-    assert (descriptors("self"), children(os.getpid())) == before
+        ends = [stack.enter_context(watched(pid)) for pid in (zygote, *children(zygote))]
+        sandbox.close()
+        assert all(await_end(pidfd) for pidfd in ends)
+    assert descriptors("self") == before
 
 
 def test_no_job_fails_for_a_reason_not_its_own() -> None:

@@ -138,7 +138,8 @@ def test_a_node_that_spoils_its_own_answer_spoils_no_other(sandbox: Sandbox, pat
 def test_nothing_stays_from_job_to_job(sandbox: Sandbox) -> None:
     leave = """
     globalThis.left = 1; process.left = 1; process.env.LEFT = '1'; require('fs').left = 1;
-    Array.prototype.left = 1; require.cache.left = {}; process.title = 'left'; require('v8').setFlagsFromString('--no-opt');
+    Array.prototype.left = 1;
+    require.cache.left = {}; process.title = 'left'; require('v8').setFlagsFromString('--no-opt');
     process.umask(0); require('module')._cache.left = 1; Error.stackTraceLimit = 1;
     function main() { return {} }
     """

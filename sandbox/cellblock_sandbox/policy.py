@@ -32,8 +32,8 @@ _ALLOWED: Final = _names("""
     # reading and writing what is open, and looking at names
     read write readv writev pread64 close close_range lseek fstat newfstatat stat lstat statx access
     faccessat faccessat2 readlink readlinkat getcwd getdents getdents64
-    # memory of its own (mmap and mprotect have conditions, below)
-    munmap mremap madvise brk
+    # memory of its own (mmap, mprotect and madvise have conditions, below)
+    munmap mremap brk
     # signals, waiting and time
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigtimedwait rt_sigpending rt_sigsuspend sigaltstack pause
     futex futex_waitv sched_yield nanosleep clock_nanosleep restart_syscall clock_gettime clock_getres
@@ -91,7 +91,13 @@ _DEADLY: Final = _names("""
 # What a zygote does to make a cell, beside clone and prctl; all of it is refused in the cell.
 _MAKES_CELLS: Final = ("sendmsg", "recvmsg", "pidfd_open", "landlock_restrict_self", "seccomp")
 
+# What else an advice may do: fill page tables without end and unkillably (MADV_GUARD_INSTALL), fill memory at
+# once, share it. They answer EINVAL, as on a kernel that does not know them.
+# NORMAL RANDOM SEQUENTIAL WILLNEED DONTNEED FREE DONTFORK DOFORK HUGEPAGE NOHUGEPAGE DONTDUMP DODUMP COLD
+_ADVICE: Final = (0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 16, 17, 20)
+_NO_ADVICE: Final = tuple(set(range(max(_ADVICE))) - set(_ADVICE))
 _PROT_WRITE, _PROT_EXEC = 2, 4
+_ODD_MAPPINGS: Final = (0x100, 0x40000)  # MAP_GROWSDOWN, which escapes RLIMIT_DATA, and MAP_HUGETLB
 _MAP_TYPE, _MAP_PRIVATE = 3, 2
 # What opens for anything but reading; the last is __O_TMPFILE.
 _WRITING: Final = (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, 0o20000000)
@@ -202,6 +208,9 @@ class _Table:
     def refuse(self, name: str, *conditions: tuple[Any, ...]) -> None:
         self._add(self._lib.ERRNO(errno.EPERM), name, conditions)
 
+    def disown(self, name: str, *conditions: tuple[Any, ...]) -> None:
+        self._add(self._lib.ERRNO(errno.EINVAL), name, conditions)  # as if this kernel did not know of it
+
     def pretend(self, name: str, *conditions: tuple[Any, ...]) -> None:
         self._add(self._lib.ERRNO(0), name, conditions)  # done, says the kernel, and does nothing
 
@@ -246,7 +255,14 @@ def _refuse(table: _Table, policy: Policy, besides: tuple[str, ...] = ()) -> Non
 
 def _memory(table: _Table, policy: Policy) -> None:
     """Private memory only: what is shared escapes RLIMIT_DATA. Written or executable, not both."""
-    private = (3, "MASKED_EQ", _MAP_TYPE, _MAP_PRIVATE)
+    for advice in _ADVICE:
+        table.allow("madvise", (2, "EQ", advice))
+    for advice in _NO_ADVICE:
+        table.disown("madvise", (2, "EQ", advice))
+    table.disown("madvise", (2, "GT", max(_ADVICE)))
+    private = (3, "MASKED_EQ", _MAP_TYPE | sum(_ODD_MAPPINGS), _MAP_PRIVATE)
+    for odd in (*_ODD_MAPPINGS, sum(_ODD_MAPPINGS)):
+        table.refuse("mmap", (3, "MASKED_EQ", _MAP_TYPE | sum(_ODD_MAPPINGS), _MAP_PRIVATE | odd))
     for shared in {0, 1, 2, 3} - {_MAP_PRIVATE}:
         table.refuse("mmap", (3, "MASKED_EQ", _MAP_TYPE, shared))
     if policy.executable_memory:
@@ -330,7 +346,9 @@ def _sockets(table: _Table) -> None:
     for kind in set(range(_SOCK_TYPE + 1)) - {socket.SOCK_STREAM}:
         table.refuse("socketpair", (0, "EQ", socket.AF_UNIX), (1, "MASKED_EQ", _SOCK_TYPE, int(kind)))
     table.refuse("socketpair", (0, "NE", socket.AF_UNIX))
-    table.allow("sendto", (4, "EQ", 0))  # to the peer, not to an address
+    # To the peer, not to an address; and in the band.
+    table.allow("sendto", (3, "MASKED_EQ", socket.MSG_OOB, 0), (4, "EQ", 0))
+    table.refuse("sendto", (3, "MASKED_EQ", socket.MSG_OOB, socket.MSG_OOB), (4, "EQ", 0))
     table.refuse("sendto", (4, "NE", 0))
     for fact in _SOCKET_FACTS:
         table.allow("getsockopt", (1, "EQ", socket.SOL_SOCKET), (2, "EQ", fact))

@@ -10,11 +10,11 @@ from cellblock_sandbox import Limits, Outcome, Program, Sandbox, Verdict
 from tests.escape.world import World
 
 EPERM, ENOSYS, EACCES, ENOENT = errno.EPERM, errno.ENOSYS, errno.EACCES, errno.ENOENT
-REFUSED = frozenset({EPERM, ENOSYS})  # by the filter
-CLOSED = frozenset({EPERM, ENOSYS, EACCES, ENOENT})  # by the filter, by Landlock or for want of the file
+EBADF = errno.EBADF
+REFUSED: frozenset[int | str] = frozenset({EPERM, ENOSYS})  # by the filter
+CLOSED = REFUSED | {EACCES, ENOENT}  # by the filter, by Landlock or for want of the file
 
 LIMITS = Limits(wall_ms=3_000, cpu_ms=1_000, memory_mb=64)
-NOTHING = Program(code="def main(): return {}")
 
 # Evidence is a list of [what, "got", what came] and [what, "errno", number].
 PRELUDE = """\
@@ -45,13 +45,24 @@ def main(**world):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """What differs between languages: `prelude` calls the attack and answers with the evidence."""
+
+    prelude: str
+    nothing: Program  # answers with an empty object
+
+
+PYTHON = Dialect(prelude=PRELUDE, nothing=Program(code="def main(): return {}"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attack:
     """`code` defines the function attack."""
 
     name: str
     code: str = field(repr=False)
     verdict: Verdict = Verdict.SUCCEEDED  # of the cell: the attacker was told no and came back to tell of it
-    errnos: frozenset[int] = REFUSED  # which noes will do
+    errnos: frozenset[int | str] = REFUSED  # which noes will do; a word where the language has no number
     proofs: int = 1  # at least so many pieces of evidence
     outputs: Mapping[str, object] | None = None  # where the attack is on the answer itself
     limits: Limits = LIMITS
@@ -67,13 +78,13 @@ class Record:
     damage: list[str]
 
 
-def carry_out(attack: Attack, sandbox: Sandbox, world: World) -> Record:
+def carry_out(attack: Attack, sandbox: Sandbox, world: World, dialect: Dialect = PYTHON) -> Record:
     """Run the attack and look around."""
     zygote = sandbox.zygote_pid
-    program = Program(code=PRELUDE + attack.code)
+    program = Program(code=dialect.prelude + attack.code)
     outcome = sandbox.run(program, world.inputs(zygote), attack.limits)
     damage = world.damage()
-    if sandbox.run(NOTHING).verdict is not Verdict.SUCCEEDED or sandbox.zygote_pid != zygote:
+    if sandbox.run(dialect.nothing).verdict is not Verdict.SUCCEEDED or sandbox.zygote_pid != zygote:
         damage.append("the zygote or the next cell died")
     return _record(outcome, damage)
 

@@ -181,6 +181,44 @@ def attack():
     ),
 ]
 
+# The first thread ends and another goes on: /proc/PID/status, where the owner looks, is that of the first.
+# The owner, who sees nothing any more, ends it.
+LEFT_BEHIND = [
+    Attack(
+        name="loop in another thread alone",
+        code="""
+def attack():
+    import threading
+    def spin():
+        while True:
+            pass
+    threading.Thread(target=spin).start()
+    call("exit", 0)
+""",
+        verdict=Verdict.CRASHED,
+        limits=Limits(wall_ms=60_000, cpu_ms=60_000),
+    ),
+    Attack(
+        name="take memory in another thread alone",
+        code="""
+def attack():
+    import mmap, threading
+    def eat():
+        kept = []
+        while True:
+            memory = mmap.mmap(-1, 4 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 3)
+            place = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            ctypes.memset(place, 1, 4 << 20)
+            libc.mprotect(ctypes.c_void_p(place), 4 << 20, 1)
+            kept.append(memory)
+    threading.Thread(target=eat).start()
+    call("exit", 0)
+""",
+        verdict=Verdict.CRASHED,
+        limits=Limits(wall_ms=60_000, cpu_ms=60_000, memory_mb=64),
+    ),
+]
+
 OUTPUT = [
     Attack(
         name="print without end",

@@ -4,7 +4,7 @@ from tests.escape.attack import Attack
 from tests.escape.attacks_calls import CALLS
 from tests.escape.attacks_files import FILES
 from tests.escape.attacks_inside import ANSWERS, INSIDE
-from tests.escape.attacks_limits import CLOCKS, MEMORY, OUTPUT
+from tests.escape.attacks_limits import CLOCKS, LEFT_BEHIND, MEMORY, OUTPUT
 from tests.escape.attacks_network import NETWORK
 from tests.escape.attacks_processes import PROCESSES
 
@@ -15,6 +15,7 @@ GROUPS: dict[str, list[Attack]] = {
     "network": NETWORK,
     "memory": MEMORY,
     "clocks": CLOCKS,
+    "left behind": LEFT_BEHIND,
     "output": OUTPUT,
     "answers": ANSWERS,
     "inside": INSIDE,

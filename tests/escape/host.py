@@ -1,8 +1,8 @@
-"""Runs the whole table of attacks on a host that is poorer than this one: `python -m tests.escape.host FORM`.
+"""Runs a language's whole table of attacks on a host that is poorer than this one:
+`python -m tests.escape.host FORM LANGUAGE`.
 
 A form takes something away from this process for good, then opens a sandbox; what came of it goes to stdout
-as JSON: {"unavailable": message} or {"layers": [...], "records": {attack: record}, "nodejs": [...]}, the last
-being the layers of Node.js, whose self-test held.
+as JSON: {"unavailable": message} or {"layers": [...], "records": {attack: record}}.
 """
 
 import errno
@@ -10,15 +10,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pyseccomp
-from cellblock_sandbox import Sandbox, SandboxUnavailable, nodejs_runtime
+from cellblock_sandbox import Sandbox, SandboxUnavailable
 from cellblock_sandbox.launch import kernel
 
-from tests.escape.attack import as_json, carry_out
+from tests.escape.attack import PYTHON, Dialect, as_json, carry_out
 from tests.escape.catalogue import ATTACKS
+from tests.escape.node import catalogue as node
+from tests.escape.node.dialect import JAVASCRIPT
+from tests.escape.node.native import native_runtime
 from tests.escape.world import World
 
 _NAMESPACES = ("unshare", "setns", "mount", "pivot_root", "chroot", "umount2")
@@ -111,20 +114,34 @@ FORMS: dict[str, Callable[[], None]] = {
 }
 
 
-def run_all() -> dict[str, object]:
+TABLES = {"python3": ATTACKS, "nodejs": node.ATTACKS | node.NATIVE}
+
+
+def run_all(language: str) -> dict[str, object]:
     """All attacks against one sandbox."""
     try:
-        with Sandbox() as sandbox, World() as world:
+        with python() if language == "python3" else nodejs() as (sandbox, world, dialect):
             layers = [layer.name for layer in sandbox.layers if layer.on]
-            records = {name: as_json(carry_out(one, sandbox, world)) for name, one in ATTACKS.items()}
-        with Sandbox(nodejs_runtime()) as sandbox:
-            nodejs = [layer.name for layer in sandbox.layers if layer.on]
+            attacks = TABLES[language].items()
+            records = {name: as_json(carry_out(one, sandbox, world, dialect)) for name, one in attacks}
     except SandboxUnavailable as error:
         return {"unavailable": str(error)}
-    return {"layers": layers, "records": records, "nodejs": nodejs}
+    return {"layers": layers, "records": records}
+
+
+@contextmanager
+def python() -> Iterator[tuple[Sandbox, World, Dialect]]:
+    with Sandbox() as sandbox, World() as world:
+        yield sandbox, world, PYTHON
+
+
+@contextmanager
+def nodejs() -> Iterator[tuple[Sandbox, World, Dialect]]:
+    with native_runtime() as runtime, Sandbox(runtime) as sandbox, World(runtime) as world:
+        yield sandbox, world, JAVASCRIPT
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     FORMS[sys.argv[1]]()
-    json.dump(run_all(), sys.stdout)
+    json.dump(run_all(sys.argv[2]), sys.stdout)

@@ -10,23 +10,30 @@ from pathlib import Path
 from typing import Any, Self
 
 from cellblock_sandbox import python_runtime
+from cellblock_sandbox.runtime import Runtime
 
 SECRET = "what no cell may learn"
 
 # Calls that attacks make by number; a machine's numbers are known outside only.
 CALLS = """
-    accept4 add_key bind bpf chmod clone clone3 connect execve fork init_module io_uring_enter
-    io_uring_register io_uring_setup ioprio_set kcmp keyctl kill listen memfd_create memfd_secret mknodat
-    mount move_mount mprotect open_by_handle_at openat2 perf_event_open personality pidfd_getfd pidfd_open
-    pidfd_send_signal pivot_root pkey_mprotect prctl prlimit64 process_madvise process_mrelease
-    process_vm_readv process_vm_writev ptrace quotactl_fd reboot request_key rt_sigqueueinfo
-    sched_setaffinity sched_setscheduler seccomp semget setns setsid setuid shmget socket splice swapon sync
-    tgkill tkill umount2 unshare userfaultfd vfork
+    accept4 add_key bind bpf chmod clone clone3 connect execve execveat exit fallocate fcntl flock fork
+    ftruncate getsockopt init_module inotify_init1 io_setup io_uring_enter io_uring_register io_uring_setup
+    ioctl ioprio_set kcmp keyctl kill landlock_create_ruleset landlock_restrict_self listen memfd_create
+    memfd_secret mincore mknodat mlock mlockall mmap mount move_mount mprotect mq_open msgget
+    open_by_handle_at openat openat2 perf_event_open personality pidfd_getfd pidfd_open pidfd_send_signal
+    pivot_root pkey_mprotect prctl prlimit64 process_madvise process_mrelease process_vm_readv
+    process_vm_writev ptrace quotactl_fd reboot recvmsg remap_file_pages request_key rt_sigqueueinfo
+    rt_tgsigqueueinfo sched_setaffinity sched_setattr sched_setscheduler seccomp semget sendmsg sendto
+    setpgid setpriority setns setresuid setsid setuid setsockopt shmat shmget signalfd4 socket socketpair
+    splice swapon sync tgkill timer_create tkill umount2 unshare userfaultfd utimensat vfork vmsplice write
 """
 
 
 class World:
-    """Made before the attacks, looked at after each."""
+    """Made before the attacks, looked at after each; `runtime` is the Python one where none is given."""
+
+    def __init__(self, runtime: Runtime | None = None) -> None:
+        self._runtime = runtime or python_runtime()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -53,7 +60,7 @@ class World:
         return {
             "secret_file": str(self.file),
             "folder": str(self.folder),
-            "folders": _folders_of_the_host(),
+            "folders": _folders_of_the_host(self._runtime),
             "tcp_port": self._tcp.getsockname()[1],
             "stream_path": self._path("stream"),
             "datagram_path": self._path("datagram"),
@@ -109,9 +116,9 @@ class World:
         return sockets
 
 
-def _folders_of_the_host() -> list[str]:
+def _folders_of_the_host(runtime: Runtime) -> list[str]:
     """Folders that a root of our own has no reason to have: none of them leads to the runtime's files."""
-    used = {Path(tree.path).parts[1] for tree in python_runtime().trees}
+    used = {Path(tree.path).parts[1] for tree in runtime.trees}
     names = ("etc", "tmp", "home", "proc", "dev", "sys", "boot", "var", "media", "srv")
     return [f"/{name}" for name in names if name not in used]
 

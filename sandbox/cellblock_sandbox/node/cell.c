@@ -65,7 +65,7 @@ enum {
   MESSAGE_BYTES = 1 << 17,
   LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
   DESCRIPTORS = 64, /* the zygote's ceiling */
-  CELLS = 40, /* alive at once, the dying ones included; each holds a descriptor here */
+  CELLS = 32, /* alive at once, the dying ones included; each holds a descriptor here */
   LANDLOCK_CREATE_RULESET = 444,
   LANDLOCK_RESTRICT_SELF = 446,
   SIGNALS_AND_ABSTRACT_SOCKETS = 3, /* scopes of Landlock ABI 6 */
@@ -248,9 +248,11 @@ static void hear(char *text, size_t size, int given[3]) {
   struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
   ssize_t got = recvmsg(CONTROL, &header, MSG_CMSG_CLOEXEC);
   if (got <= 0) _exit(0);
+  if (header.msg_flags & MSG_CTRUNC) die("too many descriptors");
   text[got] = 0;
   for (struct cmsghdr *control = CMSG_FIRSTHDR(&header); control; control = CMSG_NXTHDR(&header, control))
-    if (control->cmsg_type == SCM_RIGHTS) memcpy(given, CMSG_DATA(control), 3 * sizeof(int));
+    if (control->cmsg_type == SCM_RIGHTS && control->cmsg_len == CMSG_LEN(3 * sizeof(int)))
+      memcpy(given, CMSG_DATA(control), 3 * sizeof(int));
 }
 
 static void reap(struct child *child) {

@@ -1,19 +1,22 @@
 // What went wrong, told in the node's own lines: its stack without a frame or a path of ours.
 'use strict';
 
+const { inspect, types } = require('node:util');
 const { refusalBehind } = require('./refusals.js');
-const { Array, Number, RegExp, String } = globalThis;
+const { Array, Number, RegExp, Set, String } = globalThis;
 const apply = Reflect.apply;
-const { slice, split, includes, startsWith, toWellFormed } = String.prototype;
+const { slice, split, includes, indexOf, startsWith, toWellFormed } = String.prototype;
 const { exec } = RegExp.prototype;
+const { has } = Set.prototype;
 const { isArray } = Array;
-const { getPrototypeOf } = Object;
+const { isDate, isGeneratorObject, isMap, isNativeError, isRegExp, isSet } = types;
 
 const NODE = 'node.js'; // the name under which the code stands in stacks
 const MESSAGE_LENGTH = 4000;
 const STACK_LENGTH = 16000;
 const PLACE = /(?:^|[\s(@])node\.js:(\d+)(?::\d+)?/;
-const OUT_OF_MEMORY = /^(?:Array buffer allocation failed|WebAssembly\.(?:Memory\(\): could not allocate memory|Memory\.grow\(\): Unable to grow))/;
+const OUT_OF_MEMORY = /^(?:Array buffer allocation failed|WebAssembly\.(?:Memory\(\): could not allocate memory|Memory\.grow\(\): Unable to grow|\w+\(\): Out of memory))/;
+const OUT_OF_MEMORY_CODES = new Set(['ENOMEM', 'ERR_MEMORY_ALLOCATION_FAILED', 'Z_MEM_ERROR']);
 
 const cut = (text, length) => apply(slice, apply(toWellFormed, text, []), [0, length]);
 
@@ -28,30 +31,70 @@ function fault(kind, message, { type = '', line = null, traceback = '' } = {}) {
   };
 }
 
+const SHOWN = { __proto__: null, depth: 1, breakLength: Infinity, customInspect: false, getters: false };
+const CAUSES = 4;
+
 // The fault behind what the code threw and did not catch, which need not be an Error.
 function faultOf(thrown) {
   if (!isObject(thrown)) {
     const shown = typeof thrown === 'object' || thrown === undefined ? '' : `: ${text(() => String(thrown))}`;
     return fault('code_error', `the code threw ${describe(thrown)}${shown}`, { type: nameOf(thrown) });
   }
-  const stack = text(() => thrown.stack);
-  const name = text(() => thrown.name) || text(() => getPrototypeOf(thrown).constructor.name) || 'Object';
+  const stack = stackOf(thrown);
   const told = text(() => thrown.message);
   // Where it looked for a module is nothing to a code node.
-  const message = text(() => thrown.code) === 'MODULE_NOT_FOUND' ? apply(split, told, ['\n'])[0] : told;
+  const code = text(() => thrown.code);
+  const message = code === 'MODULE_NOT_FOUND' ? apply(split, told, ['\n'])[0] : told;
   const refusal = text(() => refusalBehind(thrown) ?? '');
-  const memory = apply(exec, OUT_OF_MEMORY, [message]) !== null;
-  return fault(refusal ? 'blocked' : memory ? 'memory_limit' : 'code_error', refusal || message || `the code threw ${describe(thrown)}`, {
-    type: name,
-    line: lineIn(stack),
-    traceback: withoutOurs(stack),
+  const memory = apply(has, OUT_OF_MEMORY_CODES, [code]) || apply(exec, OUT_OF_MEMORY, [message]) !== null;
+  return fault(refusal ? 'blocked' : memory ? 'memory_limit' : 'code_error', refusal || message || unsaid(thrown), {
+    type: typeName(thrown),
+    line: lineIn(framesOf(stack, told)),
+    traceback: withoutOurs(stack) + causes(thrown),
   });
+}
+
+// Most classes of the code's own set no name: theirs is that of Error, or of what else they extend.
+function typeName(thrown) {
+  if (typeof thrown === 'function') return 'function';
+  const named = text(() => thrown.name);
+  const made = text(() => thrown.constructor.name);
+  return named && named !== 'Error' ? named : made || named || 'Object';
+}
+
+function unsaid(thrown) {
+  if (isNativeError(thrown)) return `the code threw ${typeName(thrown)} without a message`;
+  const shown = text(() => inspect(thrown, SHOWN));
+  return `the code threw ${describe(thrown)}${shown && `: ${shown}`}`;
+}
+
+const stackOf = (thrown) => text(() => thrown.stack);
+
+// The message comes first in a stack, and it may read as a frame.
+function framesOf(stack, message) {
+  const at = message ? apply(indexOf, stack, [message]) : -1;
+  return at < 0 ? stack : apply(slice, stack, [at + message.length]);
+}
+
+function causes(thrown) {
+  let told = '';
+  for (let at = 0, error = thrown; at < CAUSES; at++) {
+    try {
+      error = error.cause ?? error.errors?.[0];
+    } catch {
+      break;
+    }
+    if (!isObject(error)) break;
+    const stack = stackOf(error);
+    if (stack) told += `\ncaused by: ${withoutOurs(stack)}`;
+  }
+  return told;
 }
 
 // The fault of code that does not compile: V8 puts the place first, then the line and its mark.
 function syntaxFault(error) {
   const stack = text(() => error.stack);
-  return fault('syntax_error', text(() => error.message), { type: 'SyntaxError', line: lineIn(stack), traceback: withoutOurs(stack) });
+  return fault('syntax_error', text(() => error.message), { type: text(() => error.name), line: lineIn(stack), traceback: withoutOurs(stack) });
 }
 
 function lineIn(stack) {
@@ -73,14 +116,30 @@ function withoutOurs(stack) {
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
+// What is an object and holds no outputs: JSON makes nothing of it, or a string.
+function noRecord(value) {
+  if (isMap(value)) return 'Map';
+  if (isSet(value)) return 'Set';
+  if (isDate(value)) return 'Date';
+  if (isRegExp(value)) return 'RegExp';
+  if (isGeneratorObject(value)) return 'generator';
+  return isNativeError(value) && typeof value.toJSON !== 'function' ? 'Error' : '';
+}
+
 function describe(value) {
   if (value === null) return 'null';
   if (value === undefined) return 'undefined';
   if (isArray(value)) return 'an array';
+  const name = noRecord(value);
+  if (name) return `${name === 'Error' ? 'an' : 'a'} ${name}`;
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-const nameOf = (value) => (value === null ? 'null' : isArray(value) ? 'Array' : typeof value);
+function nameOf(value) {
+  if (value === null) return 'null';
+  if (isArray(value)) return 'Array';
+  return noRecord(value) || typeof value;
+}
 
 // The text that `make` gives; the code's own getters may do anything, so it may also fail.
 function text(make) {
@@ -92,4 +151,5 @@ function text(make) {
   }
 }
 
-module.exports = { NODE, fault, faultOf, syntaxFault, describe, nameOf };
+module.exports = { NODE, fault, faultOf, syntaxFault, describe, noRecord, nameOf };
+//# sourceURL=node:cell/faults

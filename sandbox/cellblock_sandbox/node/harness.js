@@ -9,7 +9,7 @@
 
 const { createRequire } = require('node:module');
 const vm = require('node:vm');
-const { NODE, fault, faultOf, syntaxFault, describe, nameOf } = require('./faults.js');
+const { NODE, fault, faultOf, syntaxFault, describe, noRecord, nameOf } = require('./faults.js');
 const { Buffer, Error, JSON, Object, Array, Promise } = globalThis;
 const bytes = Buffer.from;
 const apply = Reflect.apply;
@@ -17,7 +17,8 @@ const { parse, stringify } = JSON;
 const { keys } = Object;
 const { isArray } = Array;
 const { compileFunction, constants } = vm;
-const { listenerCount, on, removeListener } = process;
+const { emit, listenerCount, nextTick, on, removeListener } = process;
+const { startsWith, slice } = String.prototype;
 
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 const OPTIONS = {
@@ -49,6 +50,15 @@ function warm(given, packages) {
   apply(on, process, ['beforeExit', drained]);
   apply(on, process, ['exit', exited]);
   process.reallyExit = left;
+  importOnce();
+}
+
+// Node warns at the first import() that our way of compiling is an experiment: nothing to a code node.
+function importOnce() {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  compileFunction("import('node:path')", [], OPTIONS)();
+  process.emitWarning = emitWarning;
 }
 
 // Run a program of our own, so that what every job needs is compiled, and its pages are copied, beforehand.
@@ -67,7 +77,7 @@ function run(text, most) {
   const { code, mode, inputs } = parse(text);
   script = mode === 'script';
   if (!script) apply(on, process, ['unhandledRejection', sayRejection]);
-  execute(code, inputs);
+  nextTick(execute, code, inputs); // and not amid promises: ticks of the code come before its promises, as in any script
 }
 
 function execute(code, inputs) {
@@ -81,7 +91,8 @@ function execute(code, inputs) {
   start(program, inputs);
 }
 
-function compile(code) {
+function compile(source) {
+  const code = apply(startsWith, source, ['#!']) ? `//${apply(slice, source, [2])}` : source;
   if (script) return compileFunction(code, PARAMETERS, OPTIONS);
   try {
     return compileFunction(code + HAND_OVER_MAIN, PARAMETERS, OPTIONS);
@@ -100,6 +111,7 @@ async function start(program, inputs) {
     if (script) return; // what is left of it goes on until `drained`
     body = await outputs(main, inputs);
   } catch (error) {
+    if (script && isHandled('uncaughtException')) return apply(emit, process, ['uncaughtException', error, 'uncaughtException']);
     body = failed(faultOf(error));
   }
   end(body);
@@ -112,7 +124,7 @@ async function outputs(main, inputs) {
 }
 
 function encoded(value) {
-  if (typeof value !== 'object' || value === null || isArray(value)) return notAnObject(value);
+  if (typeof value !== 'object' || value === null || isArray(value) || noRecord(value)) return notAnObject(value);
   let body;
   try {
     body = stringify(value);
@@ -121,7 +133,7 @@ function encoded(value) {
     return failed(fault('invalid_output', `${culprit(value)} is not JSON: ${message}`, { type }));
   }
   // A toJSON of the code's own may have made anything of it.
-  return typeof body === 'string' && body[0] === '{' ? `{"outputs":${body}}` : notAnObject(body);
+  return typeof body === 'string' && body[0] === '{' ? `{"outputs":${body}}` : notAnObject(body && parse(body));
 }
 
 function notAnObject(value) {
@@ -148,11 +160,15 @@ function failed(described, exitCode) {
 
 // ---- ends that main does not bring about ----
 
+// Whether the code listens itself, besides us.
+const isHandled = (event) => apply(listenerCount, process, [event]) > 1;
+
 function failUnlessHandled(error) {
-  if (apply(listenerCount, process, ['uncaughtException']) === 1) end(failed(faultOf(error)));
+  if (!isHandled('uncaughtException')) end(failed(faultOf(error)));
 }
 
 function sayRejection(reason) {
+  if (isHandled('unhandledRejection')) return;
   const { type, message, line } = faultOf(reason);
   const place = line === null ? '' : ` (line ${line})`;
   addon.print(2, bytes(`Unhandled rejection: ${type}: ${message}${place}\n`));
@@ -166,7 +182,7 @@ function drained() {
 }
 
 function exited(code) {
-  if (draining) left(code, 'main returned a promise that never settles: nothing is left to do that could settle it');
+  if (draining) left(process.exitCode ?? code, 'main returned a promise that never settles: nothing is left to do that could settle it');
 }
 
 // In the place of process.reallyExit, which process.exit() calls in the end.
@@ -179,3 +195,4 @@ function left(code, message = 'the code called process.exit before main returned
 }
 
 module.exports = { warm, rehearse, run };
+//# sourceURL=node:cell/harness

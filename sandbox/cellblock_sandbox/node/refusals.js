@@ -5,7 +5,10 @@
 // the kernel stops all the same: a cell starts no thread once its code is there.
 'use strict';
 
-const { syncBuiltinESMExports } = require('node:module');
+const modules = require('node:module');
+const traces = require('node:trace_events');
+const v8 = require('node:v8');
+const vm = require('node:vm');
 const { WeakSet, Error, String, JSON, Set } = globalThis;
 const apply = Reflect.apply;
 const { add, has } = WeakSet.prototype;
@@ -17,8 +20,11 @@ const defineProperty = Object.defineProperty;
 
 const NETWORK = 'open a network connection';
 const PROCESS = 'start another process';
+const LOOK_UP = 'look up a host on the network';
+const USER = 'change its user';
+const THREAD = 'start a thread';
 // By the name that libuv gives to what was tried.
-const ATTEMPTS = {
+const FILES = {
   __proto__: null,
   open: 'open the file',
   stat: 'reach the file',
@@ -32,12 +38,26 @@ const ATTEMPTS = {
   chdir: 'enter the folder',
   uv_cwd: 'look up its folder',
   cp: 'change files',
-  watch: 'watch files',
+  watch: 'watch the file',
+};
+const ATTEMPTS = {
+  __proto__: null,
+  ...FILES,
   kill: 'signal another process',
+  setuid: USER,
+  seteuid: USER,
+  setgid: USER,
+  setegid: USER,
+  setgroups: USER,
+  initgroups: USER,
+  uv_os_setpriority: 'change the priority of a process',
+  uv_os_homedir: 'look up its home folder',
+  uv_os_get_passwd: 'look up its user',
   listen: 'listen on the network',
   bind: 'use the network',
-  getaddrinfo: 'look up a host on the network',
-  getnameinfo: 'look up a host on the network',
+  getaddrinfo: LOOK_UP,
+  getnameinfo: LOOK_UP,
+  getHostByAddr: LOOK_UP,
   connect: NETWORK,
   socket: NETWORK,
   uv_interface_addresses: 'look at the network',
@@ -49,6 +69,8 @@ const CHANGES = new Set([
 const REFUSED = new Set(['EPERM', 'EACCES', 'ENOSYS', 'EROFS']);
 const MISSING = new Set(['ENOENT', 'ENOTDIR']); // where the cell has a root of its own, the host's files are not there
 const NAME_LOOKUPS = new Set(['EAI_AGAIN', 'EAI_FAIL', 'EAI_NONAME', 'EAI_SYSTEM', 'ENOTFOUND', 'ECONNREFUSED', 'ETIMEOUT']);
+
+const SQLITE_CANTOPEN = 14;
 
 const ours = new WeakSet();
 
@@ -64,13 +86,31 @@ function install() {
   for (const name of ['_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', '_stopProfilerIdleNotifier'])
     process[name] = refuse('use the inspector');
   process.report.writeReport = refuse('write a file');
+  refuseThreads();
   memoryUsageWithoutProc();
-  syncBuiltinESMExports();
+  modules.syncBuiltinESMExports();
+}
+
+// Node and V8 abort where they want a thread and get none, or a program that they do not get.
+function refuseThreads() {
+  const { runInContext, runInThisContext } = vm.Script.prototype;
+  const unwatched = (run) =>
+    function (...given) {
+      const options = given[given.length - 1];
+      if (options?.timeout !== undefined || options?.breakOnSigint) fail(`${THREAD} (the timeout of vm)`);
+      return apply(run, this, given);
+    };
+  vm.Script.prototype.runInContext = unwatched(runInContext);
+  vm.Script.prototype.runInThisContext = unwatched(runInThisContext);
+  traces.createTracing = refuse(`${THREAD} (of trace_events)`);
+  for (const name of ['startCpuProfile', 'startHeapProfile']) if (name in v8) v8[name] = refuse(`${THREAD} (of a profiler)`);
+  modules.register = refuse(THREAD);
+  process.execve = refuse(PROCESS);
 }
 
 // libuv reads the resident size from /proc, which is not there: the largest that it ever was stands for it.
 function memoryUsageWithoutProc() {
-  const { getHeapStatistics } = require('node:v8');
+  const { getHeapStatistics } = v8;
   const { resourceUsage } = process;
   const rss = () => resourceUsage().maxRSS * 1024;
   const memoryUsage = () => {
@@ -118,11 +158,13 @@ function refusalBehind(error, depth = 0) {
 }
 
 function refusalOf(error) {
-  const { code, syscall = error.info?.syscall, path } = error;
+  const { code, syscall = error.info?.syscall } = error;
+  if (code === 'ERR_SQLITE_ERROR' && error.errcode === SQLITE_CANTOPEN) return sentence('open a database file');
+  const path = error.dest ?? error.path; // chdir has where it was as its path
   if (typeof code !== 'string' || typeof syscall !== 'string') return null;
   if (apply(startsWith, syscall, ['spawn'])) return sentence(PROCESS);
-  if (apply(startsWith, syscall, ['query'])) return sentence(ATTEMPTS.getaddrinfo); // c-ares: queryA, queryTxt
-  const ofFiles = typeof path === 'string' || apply(hasName, CHANGES, [syscall]);
+  if (apply(startsWith, syscall, ['query'])) return sentence(LOOK_UP); // c-ares: queryA, queryTxt
+  const ofFiles = typeof path === 'string' || syscall in FILES || apply(hasName, CHANGES, [syscall]);
   const refused = apply(hasName, REFUSED, [code]) || (ofFiles && apply(hasName, MISSING, [code]));
   const unknown = code === 'ERR_SYSTEM_ERROR' && syscall in ATTEMPTS; // libuv has no name for each errno
   if (!refused && !unknown && !apply(hasName, NAME_LOOKUPS, [code])) return null;
@@ -132,3 +174,4 @@ function refusalOf(error) {
 }
 
 module.exports = { install, refusalBehind, fail };
+//# sourceURL=node:cell/refusals

@@ -32,3 +32,4 @@ function goLive() {
 }
 
 module.exports = { install, goLive };
+//# sourceURL=node:cell/streams

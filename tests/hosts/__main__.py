@@ -58,7 +58,7 @@ def show(results: dict[str, dict[str, Any]]) -> None:
     """The table, then what it has no room for."""
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
     table = Table(title="Hosts", show_lines=True)
-    for column in ("host", "layers on", "attacks that failed", "other tests passed", "skipped", "failures"):
+    for column in ("host", "layers on", "escape tests passed", "other tests passed", "skipped", "failures"):
         table.add_column(column)
     for name, found in results.items():
         if "not run" in found:

@@ -50,6 +50,7 @@ int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
 int napi_get_value_double(napi_env, napi_value, double *);
 int napi_get_value_bool(napi_env, napi_value, bool *);
 int napi_get_buffer_info(napi_env, napi_value, void **, size_t *);
+int napi_add_env_cleanup_hook(napi_env, void (*)(void *), void *);
 int napi_throw_error(napi_env, const char *, const char *);
 
 typedef struct uv_loop_s uv_loop_t;
@@ -459,6 +460,12 @@ static void silence_the_interpreter(void) {
   if (nobody) stderr = nobody;
 }
 
+/* Node's own end waits for threads that no fork takes along. Who comes here took our listeners away. */
+static void leave_without_answer(void *nothing) {
+  (void)nothing;
+  _exit(0);
+}
+
 /* ---- what JavaScript sees ---- */
 
 static napi_value throw(napi_env env, const char *message) {
@@ -538,6 +545,7 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   free(lock.own.first);
   watch_memory();
   silence_the_interpreter();
+  napi_add_env_cleanup_hook(env, leave_without_answer, NULL);
   return NULL;
 }
 

@@ -9,12 +9,12 @@ const streams = require('./streams.js');
 // Load what jobs will want, and put in place what they are to meet. `hands` reaches the owner.
 function warm(hands, config) {
   for (const name of Object.keys(process.env)) delete process.env[name];
+  streams.install(hands.print); // before a module looks for Node's own, which are made at the first look
   const load = createRequire(`${config.packages ?? ''}/node.js`);
   for (const name of config.preload) load(name);
-  streams.install(hands.print);
   refusals.install();
   harness.warm(hands, config.packages);
-  process.argv.length = 1;
+  process.argv.splice(1, Infinity, '/node.js');
   forgetOurselves();
 }
 

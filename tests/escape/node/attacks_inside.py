@@ -88,7 +88,7 @@ async function attack() {
   const { environmentVariables } = process.report.getReport();
   for (const variables of [process.env, environmentVariables])
     proof('environment', Object.keys(variables).length === 0, JSON.stringify(variables));
-  proof('arguments', process.argv.length === 1, process.argv.join());
+  proof('arguments', process.argv[1] === '/node.js' && process.argv.length === 2, process.argv.join());
   proof('main', process.mainModule === undefined && require.main === undefined);
   proof('cache', Object.keys(require.cache).length === 0, Object.keys(require.cache));
   const handles = process._getActiveHandles().map((handle) => handle.fd).filter((fd) => fd !== 1 && fd !== 2);

@@ -68,7 +68,7 @@ PROCESSES = [
     Attack(
         name="become another program",
         code="async function attack() { process.execve('/bin/sh', ['sh'], {}); }",
-        verdict=Verdict.CRASHED,  # Node.js ends the process where that fails
+        verdict=Verdict.BLOCKED,  # by a word of ours: Node.js itself ends the process where that fails
     ),
     Attack(
         name="signal others",
@@ -151,7 +151,7 @@ async function attack() {
   require('node:trace_events').createTracing({ categories: ['node'] }).enable();
 }
 """,
-        verdict=Verdict.CRASHED,  # Node.js ends the process where it gets no thread
+        verdict=Verdict.BLOCKED,  # by a word of ours: Node.js itself ends the process where it gets no thread
     ),
     Attack(
         name="the inspector",

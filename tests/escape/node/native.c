@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -133,6 +134,17 @@ static void eat(void *request) {
 static void never(void *request, int status) { (void)request, (void)status; }
 
 /* leaveBehind(eats): the other thread goes on, this one ends, the process does not. */
+static void *at_once(void *nothing) { return nothing; }
+
+/* thread(): start one by libc; 0 or the error, negated. */
+static napi_value thread(napi_env env, napi_callback_info info) {
+  (void)info;
+  pthread_t started;
+  napi_value value;
+  napi_create_double(env, -pthread_create(&started, 0, at_once, 0), &value);
+  return value;
+}
+
 static napi_value leave_behind(napi_env env, napi_callback_info info) {
   long given[MOST];
   uv_loop_t *loop;
@@ -146,7 +158,7 @@ __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_e
   static const struct { const char *name; napi_callback call; } functions[] = {
       {"syscall", any_call}, {"address", address}, {"peek", peek},
       {"poke", poke},        {"run", run},         {"fill", fill_memory},
-      {"leaveBehind", leave_behind},
+      {"leaveBehind", leave_behind}, {"thread", thread},
   };
   napi_value global, native;
   napi_create_object(env, &native);

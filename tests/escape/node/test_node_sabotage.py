@@ -36,13 +36,8 @@ SIGNAL = Attack(
 )
 
 THREAD = Attack(
-    name="a thread for hooks of the loader",
-    code="""
-async function attack() {
-  await tried('hooks', () => require('node:module').register('data:text/javascript,'));
-}
-""",
-    errnos=REFUSED | {"ERR_WORKER_INIT_FAILED"},
+    name="native: a thread of libc's",
+    code="async function attack() { by('thread', native.thread()); }",
 )
 
 SUCCEEDS = {

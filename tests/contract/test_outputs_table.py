@@ -110,11 +110,9 @@ def article(wanted: str) -> str:
     return f"{'an' if wanted[0] in 'aio' else 'a'} {wanted}"
 
 
-# The oracle. Unlike the check it goes on after the first problem, takes each value by itself, and counts levels
-# from the types on the way to it.
-Place = tuple[
-    str | None, Any, tuple[type, ...]
-]  # the declared type, the value, the types from the answer to it
+# The oracle. Unlike the check it goes on after the first problem, takes each value by itself, and counts
+# levels from the types on the way to it. A place is a declared type, a value, and the types down to it.
+Place = tuple[str | None, Any, tuple[type, ...]]
 
 
 def level(place: Place) -> int:
@@ -138,7 +136,7 @@ def length(wanted: str, rules: OutputRules) -> int:
     return limit
 
 
-# Where a row applies, what is compared with which limit, and what is said: the size that is shown, and the limit.
+# Where a row applies, what is compared with which limit, the size that is shown, and the words.
 Row = tuple[
     Callable[[Place], bool],
     Callable[[Place], float],
@@ -207,10 +205,10 @@ def members(
             continue
         wanted, children = (str(spec.type), spec.children) if spec else (None, None)
         place = (wanted, value, (*path, type(value)))
-        yield from (f".{name}{told}" for told in values_problems(place, children, rules, rules.allow_null))
+        yield from (f".{name}{told}" for told in problems_of(place, children, rules, rules.allow_null))
 
 
-def values_problems(
+def problems_of(
     place: Place, children: Mapping[str, OutputSpec] | None, rules: OutputRules, null_fits: bool
 ) -> Iterator[str]:
     wanted, value, path = place
@@ -227,7 +225,7 @@ def values_problems(
         element = element_of(wanted) if wanted else None
         for index, part in enumerate(value):
             inner = (element, part, (*path, type(part)))
-            found = values_problems(inner, children, rules, wanted in rules.null_elements)
+            found = problems_of(inner, children, rules, wanted in rules.null_elements)
             yield from (f"[{index}]{told}" for told in found)
 
 

@@ -172,6 +172,10 @@ def test_limits_hold_where_nothing_is_declared() -> None:
     )
 
 
+def test_a_whole_number_has_no_decimals_however_it_is_written() -> None:
+    assert words(declare(r="number"), {"r": 2.0}, OutputRules(number_decimals=0)) == ""
+
+
 def test_limits_hold_for_undeclared_outputs_that_are_kept() -> None:
     rules = OutputRules(string_length=2, allow_undeclared=True)
     assert words(declare(r="number"), {"r": 1, "s": "xx"}, rules) == ""

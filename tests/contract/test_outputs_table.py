@@ -13,7 +13,7 @@ from cellblock_producer.contract import (
     check_outputs,
     convert_outputs,
 )
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 # What fits where; a bool fits a number by a rule.
@@ -236,6 +236,7 @@ def fits(wanted: str, value: object, rules: OutputRules, null_fits: bool) -> boo
     return by_rule or (wanted, type(value)) in FITS
 
 
+@settings(max_examples=500, deadline=None)
 @given(cases())
 def test_the_check_finds_a_problem_of_the_table_exactly_where_there_is_one(
     case: tuple[dict[str, OutputSpec], dict[str, Any], OutputRules],

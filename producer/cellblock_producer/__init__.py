@@ -14,6 +14,7 @@ from .async_client import AsyncClient
 from .async_handle import AsyncHandle
 from .client import Client
 from .contract import (
+    OUTPUT_RULES,
     Branch,
     CeleryReply,
     ErrorInfo,
@@ -23,8 +24,8 @@ from .contract import (
     Limits,
     Mode,
     OnError,
-    OutputLimits,
     OutputProblem,
+    OutputRules,
     OutputSpec,
     OutputType,
     Reply,
@@ -36,6 +37,7 @@ from .contract import (
     Usage,
     WebhookReply,
     check_outputs,
+    convert_outputs,
     read_job,
 )
 from .core import Cancellation
@@ -55,6 +57,7 @@ from .handle import Handle
 from .keys import JobName
 
 __all__ = [
+    "OUTPUT_RULES",
     "AsyncClient",
     "AsyncHandle",
     "Branch",
@@ -75,8 +78,8 @@ __all__ = [
     "Limits",
     "Mode",
     "OnError",
-    "OutputLimits",
     "OutputProblem",
+    "OutputRules",
     "OutputSpec",
     "OutputType",
     "Refused",
@@ -93,5 +96,6 @@ __all__ = [
     "WebhookReply",
     "WorkerFailed",
     "check_outputs",
+    "convert_outputs",
     "read_job",
 ]

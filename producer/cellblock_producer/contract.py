@@ -3,14 +3,16 @@
 job.py, jobparts.py, spec.py   what an engine says        kinds.py       the closed sets of words
 result.py                      what a worker answers      jsonvalue.py   what counts as JSON
 settle.py                      from a run to its Result   outputs.py     outputs against declarations
+                                                         rules.py       the limits of outputs
 """
 
 from .job import DEFAULT_PRIORITY, MAX_CODE_BYTES, MAX_INPUT_BYTES, Job, read_job
 from .jobparts import CeleryReply, Limits, OnError, Reply, Retry, Trace, WebhookReply
 from .jsonvalue import MAX_DEPTH, json_problem
 from .kinds import Branch, ErrorKind, Language, Mode, OutputType, Status, Strategy
-from .outputs import OutputLimits, OutputProblem, check_outputs
+from .outputs import OutputProblem, check_outputs, convert_outputs
 from .result import ErrorInfo, Result, Usage
+from .rules import OUTPUT_RULES, OutputRules
 from .settle import Execution, settle_cancelled, settle_failure, settle_success, settle_unread
 from .spec import OutputSpec
 
@@ -19,6 +21,7 @@ __all__ = [
     "MAX_CODE_BYTES",
     "MAX_DEPTH",
     "MAX_INPUT_BYTES",
+    "OUTPUT_RULES",
     "Branch",
     "CeleryReply",
     "ErrorInfo",
@@ -29,8 +32,8 @@ __all__ = [
     "Limits",
     "Mode",
     "OnError",
-    "OutputLimits",
     "OutputProblem",
+    "OutputRules",
     "OutputSpec",
     "OutputType",
     "Reply",
@@ -42,6 +45,7 @@ __all__ = [
     "Usage",
     "WebhookReply",
     "check_outputs",
+    "convert_outputs",
     "json_problem",
     "read_job",
     "settle_cancelled",

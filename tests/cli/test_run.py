@@ -57,6 +57,24 @@ def test_limits_outputs_and_mode_are_passed_on(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["error"]["kind"] == "invalid_output"
 
 
+def test_outputs_follow_the_rules_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "node.py"
+    file.write_text("def main(items): return {'n': True, 'a': ['x'] * items}")
+    declared = ("--outputs", '{"n": {"type": "number"}, "a": {"type": "array[string]"}}', "--json")
+    dify = {"CELLBLOCK_OUTPUT_RULES": "dify"}
+    done = cellblock("run", str(file), *declared, "--inputs", '{"items": 1}', environ=dify)
+    assert str(json.loads(done.stdout)["outputs"]["n"]) == "1"
+    done = cellblock("run", str(file), *declared, "--inputs", '{"items": 31}', environ=dify)
+    error = json.loads(done.stdout)["error"]
+    assert (error["kind"], error["message"]) == (
+        "invalid_output",
+        "output 'a' has 31 elements, but at most 30 are allowed",
+    )
+    dify["CELLBLOCK_OUTPUT_STRING_ARRAY_LENGTH"] = "31"
+    done = cellblock("run", str(file), *declared, "--inputs", '{"items": 31}', environ=dify)
+    assert json.loads(done.stdout)["status"] == "succeeded"
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

@@ -1,6 +1,9 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cellblock_producer.contract import OUTPUT_RULES, OutputRules
 from cellblock_worker.settings import Settings, SettingsError
 from cellblock_worker.urls import backend_url, broker_url
 from pydantic import ValidationError
@@ -97,3 +100,49 @@ def test_runtimes_may_stand_in_a_file(tmp_path: Path) -> None:
 def test_runtimes_that_do_not_fit_are_refused(given: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         Settings.from_env({"CELLBLOCK_RUNTIMES": given})
+
+
+def test_output_rules_are_a_preset_by_name() -> None:
+    assert Settings.from_env({}).rules() == OutputRules()
+    assert Settings.from_env({"CELLBLOCK_OUTPUT_RULES": "dify"}).rules() == OUTPUT_RULES["dify"]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "string_length",
+        "number_max",
+        "number_decimals",
+        "depth",
+        "string_array_length",
+        "number_array_length",
+        "boolean_array_length",
+        "object_array_length",
+    ],
+)
+@pytest.mark.parametrize("preset", OUTPUT_RULES)
+def test_each_limit_of_outputs_may_differ_from_the_preset(preset: str, limit: str) -> None:
+    given = {"CELLBLOCK_OUTPUT_RULES": preset, f"CELLBLOCK_OUTPUT_{limit.upper()}": "7"}
+    changed: dict[str, Any] = {limit: 7}
+    assert Settings.from_env(given).rules() == replace(OUTPUT_RULES[preset], **changed)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("keep", True), ("refuse", False)])
+def test_outputs_that_are_not_declared_are_kept_or_refused(given: str, kept: bool) -> None:
+    settings = Settings.from_env({"CELLBLOCK_OUTPUT_RULES": "dify", "CELLBLOCK_OUTPUT_UNDECLARED": given})
+    assert settings.rules() == replace(OUTPUT_RULES["dify"], allow_undeclared=kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RULES", "strict"),
+        ("UNDECLARED", "drop"),
+        ("STRING_LENGTH", "-1"),
+        ("DEPTH", "0"),
+        ("NUMBER_MAX", "1.5"),
+    ],
+)
+def test_output_settings_that_do_not_fit_are_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"CELLBLOCK_OUTPUT_{name}: "):
+        Settings.from_env({f"CELLBLOCK_OUTPUT_{name}": value})

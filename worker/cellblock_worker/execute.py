@@ -7,9 +7,11 @@ from cellblock_producer.contract import (
     ErrorKind,
     Execution,
     Job,
+    OutputRules,
     Result,
     Usage,
     check_outputs,
+    convert_outputs,
     settle_failure,
     settle_success,
 )
@@ -44,7 +46,8 @@ def execute(job: Job, settings: Settings) -> Result:
     except slot.NoSuchRuntime as error:
         return settle_failure(job, ErrorInfo(kind=ErrorKind.INVALID_JOB, message=str(error)))
     program = Program(code=job.code, mode=_MODES[job.mode])
-    return settle(job, sandbox.run(program, job.inputs, limits_of(job, settings), prepare=False))
+    outcome = sandbox.run(program, job.inputs, limits_of(job, settings), prepare=False)
+    return settle(job, outcome, settings.rules())
 
 
 def limits_of(job: Job, settings: Settings) -> Limits:
@@ -58,7 +61,7 @@ def limits_of(job: Job, settings: Settings) -> Limits:
     )
 
 
-def settle(job: Job, outcome: Outcome) -> Result:
+def settle(job: Job, outcome: Outcome, rules: OutputRules) -> Result:
     """The Result of a job that ended as `outcome`."""
     execution = Execution(
         stdout=outcome.stdout,
@@ -75,11 +78,11 @@ def settle(job: Job, outcome: Outcome) -> Result:
     if outcome.verdict is not Verdict.SUCCEEDED:
         return settle_failure(job, _error(outcome), execution)
     declared = job.outputs if job.mode is JobMode.MAIN else {}
-    problem = check_outputs(declared, outcome.outputs)
+    problem = check_outputs(declared, outcome.outputs, rules)
     if problem is not None:
         error = ErrorInfo(kind=ErrorKind.INVALID_OUTPUT, message=problem.message)
         return settle_failure(job, error, execution)
-    return settle_success(job, outcome.outputs, execution)
+    return settle_success(job, convert_outputs(declared, outcome.outputs, rules), execution)
 
 
 def _error(outcome: Outcome) -> ErrorInfo:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from cellblock_producer.contract import Language
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from .output_settings import OutputSettings
 from .runtimes import DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
@@ -21,10 +22,8 @@ def _names(given: object) -> object:
     return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
 
 
-class Settings(BaseModel):
+class Settings(OutputSettings):
     """One frozen object; `CELLBLOCK_WALL_MS` sets `wall_ms`, and so on for every field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",

@@ -22,7 +22,7 @@ POOL = 2
 SETTINGS = {
     "CELLBLOCK_CONCURRENCY": str(POOL),
     "CELLBLOCK_LOG_LEVEL": "warning",
-    "CELLBLOCK_WALL_MS": "20000",  # more than a worker is stopped for: that counts as time of the job
+    "CELLBLOCK_WALL_MS": "4000",  # less than a worker is stopped for: a pause is no time of the job
     "CELLBLOCK_MAX_ATTEMPTS": "100",  # whom chaos hits often is not to be given up for it
 }
 

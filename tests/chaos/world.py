@@ -131,7 +131,7 @@ def children(pid: int) -> list[int]:
 
 
 def pool_processes(pid: int) -> list[int]:
-    """The pool of a worker, without the zygotes by which it tries at its start whether it can confine code."""
+    """The pool of a worker, without the zygotes by which it tries at its start whether it can confine."""
     return [child for child in children(pid) if _command(child) == _command(pid)]
 
 

@@ -55,7 +55,7 @@ class Cell:
             os.set_blocking(descriptor, False)
         self.channel.setblocking(False)
         self.pidfd = -1
-        self.pid = 0  # by our own pid namespace
+        self.pid = 0  # by our own pid namespace; 0, which is nobody's, also for one that is gone
         self.exit: Exit | None = None
         self._ready = b""
         self._killed = False
@@ -72,8 +72,8 @@ class Cell:
             return
         self.pidfd = pidfd
         found = _PID.search(_content(f"/proc/self/fdinfo/{pidfd}"))
-        assert found is not None
-        self.pid = int(found[1])
+        if found is not None:  # else it is gone already, and its zygote will say how
+            self.pid = int(found[1])
 
     def let_go_of_inner(self) -> None:
         """Close our copies of what the cell got."""

@@ -26,7 +26,8 @@ _MS: Final = 1_000_000
 _S: Final = 1_000_000_000
 # Memory can grow between two looks; RLIMIT_DATA bounds most of it at once, the look the rest.
 _TICK_NS: Final = 20 * _MS
-_AFTER_KILL_S: Final = 10.0
+_LAPSE_NS: Final = 250 * _MS  # who comes so much later than it wanted to was stopped, maybe with its cell
+_AFTER_KILL_NS: Final = 10 * _S
 _READY_S: Final = 30.0
 _CHUNK: Final = 1 << 16
 _ENVELOPE: Final = 64 << 10  # what a described fault may take beyond the answer that is allowed
@@ -210,15 +211,21 @@ class _Supervision:
             self._kill(Stop.PRINTS)
         return True
 
+    def _due(self) -> int:
+        """When there is something to do even if nothing is heard."""
+        return self._deadline + _AFTER_KILL_NS if self._killed else min(self._deadline, self._next_look)
+
     def _patience_ms(self) -> float:
-        if self._killed:
-            return _AFTER_KILL_S * 1000
-        return max(0, min(self._deadline, self._next_look) - time.monotonic_ns()) / _MS + 0.1
+        return max(0, self._due() - time.monotonic_ns()) / _MS + 0.1
 
     def _bound(self) -> None:
         now = time.monotonic_ns()
+        lapse = now - self._due()
+        if lapse > _LAPSE_NS:
+            # Nobody's time: the cell was stopped, too, or its answer lies there and has not all been taken.
+            self._deadline = now if self._killed else self._deadline + lapse
         if self._killed:
-            if now - self._deadline > _AFTER_KILL_S * _S:
+            if now > self._due():
                 raise CellLost("the zygote does not report the end of its cell")
         elif now >= self._deadline:
             self._kill(Stop.WALL)

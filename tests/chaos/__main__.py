@@ -9,6 +9,7 @@ import sys
 
 from tests.chaos.faults import FAULTS
 from tests.chaos.run import run
+from tests.support.program import use_server_program
 
 
 def main() -> int:
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--faults", default="", help=f"only these, with commas: {', '.join(FAULTS)}")
     parser.add_argument("--log", action="store_true", help="print what the workers logged")
     given = parser.parse_args()
+    use_server_program()
     faults = [name for name in given.faults.split(",") if name]
     reports = []
     for seed in given.seed.split(","):
@@ -29,12 +31,14 @@ def main() -> int:
         for problem in [*report.lost, *report.doubled, *report.wrong, *report.left][:50]:
             _say(f"  {problem}")
         _say(f"  faults: {report.faults}")
+        _say(f"  descriptors in the end, at most: {report.descriptors}")
         _say(str(report))
     if len(reports) > 1:
         _say(
             f"all seeds: {sum(r.jobs for r in reports)} jobs, lost {sum(len(r.lost) for r in reports)}, "
             f"doubled {sum(len(r.doubled) for r in reports)}, wrong {sum(len(r.wrong) for r in reports)}, "
             f"left behind {sum(len(r.left) for r in reports)}, "
+            f"{sum(sum(r.faults.values()) for r in reports)} faults, "
             f"longest recovery {max(r.longest_gap_s for r in reports):.1f} s"
         )
     if given.sabotage:

@@ -7,22 +7,34 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import redis
 
 from tests.chaos.load import Load
-from tests.chaos.world import World, children, descendants
+from tests.chaos.world import World, children, descendants, pool_processes
 
 Fault = Callable[["Chaos"], None]
 
 
+@dataclass(frozen=True)
+class Hurt:
+    """A cell or a zygote that was killed: so at most one job ended as one of `kinds`, then and there."""
+
+    worker: int
+    """The process id of the worker's main process."""
+    at: float
+    """Unix time."""
+    kinds: frozenset[str]
+
+
 class Chaos:
-    """Breaks things at random until it is told to stop; `hurt` counts cells and zygotes that were killed."""
+    """Breaks things at random until it is told to stop; `hurt` says which cells and zygotes were killed."""
 
     def __init__(self, world: World, loads: Sequence[Load], seed: int, names: Sequence[str] = ()) -> None:
         self.world, self.loads = world, loads
         self.rng = random.Random(seed)
-        self.hurt = 0
+        self.hurt: list[Hurt] = []
         self.done: dict[str, int] = {}
         self._bag = [FAULTS[name] for name in names or FAULTS]
         self._round: list[Fault] = []
@@ -39,9 +51,12 @@ class Chaos:
     def worker(self) -> int:
         return self.rng.choice(self.world.workers).pid
 
-    def pool_process(self) -> int | None:
-        found = children(self.worker())
+    def pool_process(self, worker: int | None = None) -> int | None:
+        found = pool_processes(worker or self.worker())
         return self.rng.choice(found) if found else None
+
+    def client(self) -> int | None:
+        return self.rng.choice(self.loads).pid
 
     def run(self) -> None:
         """Go on until told to stop: in the thread that started server and workers, or they would end."""
@@ -67,18 +82,22 @@ def kill(pid: int | None, signum: int = signal.SIGKILL) -> bool:
 
 
 def cell(chaos: Chaos) -> None:
-    pool = chaos.pool_process()
-    cells = [each for zygote in children(pool or 0) for each in children(zygote)]
-    if cells:
-        chaos.hurt += kill(chaos.rng.choice(cells))
+    worker = chaos.worker()
+    zygotes = children(chaos.pool_process(worker) or 0)
+    cells = [each for zygote in zygotes for each in children(zygote)]
+    # One in which a new zygote is tried may be hit; then the job that waits for that one ends as internal.
+    _hurt(chaos, worker, cells, {"crashed", "internal"})
 
 
 def zygote(chaos: Chaos) -> None:
-    zygotes = children(chaos.pool_process() or 0)
-    if zygotes:
-        chaos.hurt += 2 * kill(
-            chaos.rng.choice(zygotes)
-        )  # the job in its cell, and the one that it was to run
+    worker = chaos.worker()
+    _hurt(chaos, worker, children(chaos.pool_process(worker) or 0), {"internal"})
+
+
+def _hurt(chaos: Chaos, worker: int, pids: list[int], kinds: set[str]) -> None:
+    at = time.time()
+    if pids and kill(chaos.rng.choice(pids)):
+        chaos.hurt.append(Hurt(worker, at, frozenset(kinds)))
 
 
 def pool_process(chaos: Chaos) -> None:
@@ -145,8 +164,14 @@ def wake_ups_lost(chaos: Chaos) -> None:
         client.ltrim("cellblock", 0, max(0, client.llen("cellblock") - 3))
 
 
-def client_dies(chaos: Chaos) -> None:
-    chaos.rng.choice(chaos.loads).die.set()
+def client_killed(chaos: Chaos) -> None:
+    kill(chaos.client())
+
+
+def client_stopped(chaos: Chaos) -> None:
+    pid = chaos.client()
+    with _stopped([pid] if pid else []):
+        chaos.pause(0.5, 6)
 
 
 @contextmanager
@@ -176,6 +201,7 @@ FAULTS: dict[str, Fault] = {
         connections_killed,
         out_of_memory,
         wake_ups_lost,
-        client_dies,
+        client_killed,
+        client_stopped,
     )
 }

@@ -19,10 +19,11 @@ WORKER = [sys.executable, "-m", "cellblock_worker", "worker"]
 SABOTAGED = [sys.executable, "-m", "tests.chaos.sabotaged"]
 END_S = 40.0
 POOL = 2
+ROLES = ("main process", "pool process", "zygote", "cell")
 SETTINGS = {
     "CELLBLOCK_CONCURRENCY": str(POOL),
     "CELLBLOCK_LOG_LEVEL": "warning",
-    "CELLBLOCK_WALL_MS": "20000",  # more than a worker is stopped for: that counts as time of the job
+    "CELLBLOCK_WALL_MS": "4000",  # less than a worker is stopped for: a pause is no time of the job
     "CELLBLOCK_MAX_ATTEMPTS": "100",  # whom chaos hits often is not to be given up for it
 }
 
@@ -76,7 +77,7 @@ class World:
     def await_workers(self) -> None:
         """Wait until all workers have their pool: they take jobs then, and end when they are told to."""
         give_up = time.monotonic() + END_S
-        while any(len(children(worker.pid)) < POOL for worker in self.workers):
+        while any(len(pool_processes(worker.pid)) < POOL for worker in self.workers):
             self.tend()  # one may be on its way out
             if time.monotonic() > give_up:
                 raise RuntimeError("a worker did not start")
@@ -85,6 +86,16 @@ class World:
     def note_processes(self) -> None:
         for worker in self.workers:
             self.pids |= {worker.pid, *descendants(worker.pid)}
+
+    def descriptors(self) -> dict[str, int]:
+        """The most descriptors that any main process, pool process, zygote or cell of workers has now."""
+        most: dict[str, int] = {}
+        generation = [worker.pid for worker in self.workers]
+        for role in ROLES:
+            most[role] = max((_descriptors(pid) for pid in generation), default=0)
+            below = pool_processes if role == ROLES[0] else children
+            generation = [child for pid in generation for child in below(pid)]
+        return most
 
     def end(self) -> list[int]:
         """Tell the workers to end. Returns their exit codes."""
@@ -104,12 +115,31 @@ class World:
         return left
 
 
+def _descriptors(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return 0
+
+
 def children(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             found += [int(child) for child in (task / "children").read_text().split()]
     return found
+
+
+def pool_processes(pid: int) -> list[int]:
+    """The pool of a worker, without the zygotes by which it tries at its start whether it can confine."""
+    return [child for child in children(pid) if _command(child) == _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def descendants(pid: int) -> list[int]:

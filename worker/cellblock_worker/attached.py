@@ -37,7 +37,7 @@ def start_attached(
         [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *argv],
         stdin=stdin,
         stdout=output,
-        stderr=output,
+        stderr=subprocess.STDOUT,
         env=environ,
         start_new_session=True,
     )

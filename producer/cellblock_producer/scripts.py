@@ -60,7 +60,8 @@ end
 _PUT_BACK = f"""
 local function put_back(unit, queue, tenant, at, delay)
   redis.call('HDEL', unit, 'holder', 'begun')
-  if redis.call('HGET', unit, 'state') == 'running' then
+  local known = redis.call('HMGET', unit, 'state', 'runner')
+  if known[1] == 'running' and known[2] == unit then  -- not where another message's holder runs the same job
     redis.call('HSET', unit, 'state', 'queued')
   end
   if delay > 0 then

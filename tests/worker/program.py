@@ -17,9 +17,9 @@ def execute(job: Job, settings: Settings) -> Result:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "die-once":
-            _die_once(Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
+            _die_once(mark_of(job.id))
         case "hang-once":
-            _hang_once(Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
+            _hang_once(mark_of(job.id))
         case "raise":
             raise ValueError(job.code)
         case "hang":
@@ -27,6 +27,11 @@ def execute(job: Job, settings: Settings) -> Result:
         case "slow":
             time.sleep(2)
     return settle_success(job, {"echo": job.inputs, "pid": os.getpid()})
+
+
+def mark_of(job_id: str) -> Path:
+    """Return what `hang-once` and `die-once` leave for their second run, before they hang or die."""
+    return Path(tempfile.gettempdir(), f"cellblock-test-{job_id}")
 
 
 def _die_once(mark: Path) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from tests.worker.harness import (
     stock_app,
     wait_for,
 )
+from tests.worker.program import mark_of
 
 WAIT_S = 60.0
 SHORT_LEASE = {"LEASE_MS": "500", "LOG_LEVEL": "info"}
@@ -128,26 +128,10 @@ def test_sigterm_takes_longer_than_a_lease_and_loses_none(
     assert nothing_is_left(client)
 
 
-def test_a_second_signal_is_quicker_and_loses_none(
-    server: EmbeddedServer, client: redis.Redis, producer: Client
-) -> None:
-    with WorkerProcess(server.url).wait_until_ready() as first:
-        handles = producer.submit_many([make_job("hang-once"), make_job("hang-once"), make_job()])
-        wait_for(lambda: all(is_running(client, handle) for handle in handles[:2]))
-        processes = processes_under(first.pid)
-        os.kill(first.pid, signal.SIGTERM)
-        first.wait_for_log("Warm shutdown")
-        first.stop(signal.SIGQUIT)
-        wait_for(lambda: not any(_exists(pid) for pid in processes))
-    assert in_hand(client) == 0
-    with WorkerProcess(server.url).wait_until_ready():
-        assert [handle.result(WAIT_S).error for handle in handles] == [None] * 3
-
-
 def test_sigquit_hands_back_what_runs(server: EmbeddedServer, client: redis.Redis, producer: Client) -> None:
     with WorkerProcess(server.url).wait_until_ready() as first:
         handle = producer.submit(make_job("hang-once"))
-        wait_for(lambda: is_running(client, handle))
+        wait_for(lambda: mark_of(handle.job_id).exists())
         first.stop(signal.SIGQUIT)
     assert in_hand(client) == 0
     with WorkerProcess(server.url).wait_until_ready():
@@ -221,7 +205,3 @@ def test_every_key_expires_or_is_counted(
 def _signal(pids: set[int], signum: int) -> None:
     for pid in pids:
         os.kill(pid, signum)
-
-
-def _exists(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()

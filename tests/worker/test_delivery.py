@@ -111,6 +111,24 @@ def test_a_worker_that_was_stopped_comes_back_and_changes_nothing(
     assert nothing_is_left(client)
 
 
+def test_who_has_lost_the_lease_gives_up_nobody(
+    server: EmbeddedServer, client: redis.Redis, producer: Client
+) -> None:
+    """A worker learns late that its pool process died, when the job is in other hands for the last time."""
+    settings = SHORT_LEASE | {"CONCURRENCY": "1", "MAX_ATTEMPTS": "2"}
+    with WorkerProcess(server.url, **settings).wait_until_ready() as first:
+        handle = producer.submit(make_job("slow"))
+        wait_for(lambda: is_running(client, handle))
+        pool = processes_under(first.pid)
+        _signal({first.pid, *pool}, signal.SIGSTOP)
+        with WorkerProcess(server.url, **settings).wait_until_ready():
+            wait_for(lambda: client.hget(record_key(handle.name), "attempts") == b"2")
+            _signal(pool, signal.SIGKILL)
+            _signal({first.pid}, signal.SIGCONT)
+            result = handle.result(WAIT_S)
+    assert (result.error, result.attempts) == (None, 2)
+
+
 def test_sigterm_takes_longer_than_a_lease_and_loses_none(
     server: EmbeddedServer, client: redis.Redis, producer: Client
 ) -> None:

@@ -14,7 +14,7 @@ from cellblock_producer import JobConflict
 from cellblock_producer.calls import Step, call
 from cellblock_producer.contract import Job, Result, settle_cancelled, settle_success
 from cellblock_producer.keys import DEFAULT_QUEUE, JobName, message_key, record_key, result_key
-from cellblock_producer.leases import Delivery, Lease, Leases, Released
+from cellblock_producer.leases import Delivery, Lease, Leases, Released, Stray
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.scripts import CANCEL, SUBMIT, SUBMIT_MANY
 from cellblock_producer.wire import batch_message, batch_part, task_message
@@ -92,7 +92,7 @@ class Model(RuleBasedStateMachine):
     @rule(job=st.sampled_from(JOBS))
     def submit(self, job: Job) -> None:
         keys = (record_key(job.name), result_key(job.name), DEFAULT_QUEUE)
-        args = (job.digest(), "", 600, task_message(job, DEFAULT_QUEUE), job.tenant)
+        args = (job.digest(), "", 600, task_message(job, DEFAULT_QUEUE), job.tenant, job.priority)
         assert call(self.redis, Step(SUBMIT, keys, args))[0] in (b"queued", b"known", b"done")
         self.accepted.add(job.name)
 
@@ -105,7 +105,7 @@ class Model(RuleBasedStateMachine):
         step = Step(
             SUBMIT_MANY,
             (*keys, message_key(message_id), DEFAULT_QUEUE),
-            ("", 600, jobs[0].tenant, head, tail, *parts),
+            ("", 600, jobs[0].tenant, jobs[0].priority, head, tail, *parts),
         )
         self.redis.eval(step.script.text, len(step.keys), *step.keys, *step.args)
         self.accepted |= {job.name for job in jobs}
@@ -133,10 +133,11 @@ class Model(RuleBasedStateMachine):
     def adopt(self, which: int, job: Job) -> None:
         main = self.main(which)
         if not main.stopped:
-            message = task_message(job, DEFAULT_QUEUE)
-            lease = self.leases.adopt(DEFAULT_QUEUE, job.tenant, self.new_name(), message, self.new_name())
-            main.children.append(Child(Delivery(lease, message.encode(), 0), [job]))
+            stray = Stray(job.tenant, task_message(job, DEFAULT_QUEUE), priority=job.priority)
             self.accepted.add(job.name)
+            delivery = self.leases.adopt(DEFAULT_QUEUE, stray, self.new_name())
+            assert delivery is not None, "it waits itself"
+            main.children.append(Child(delivery, jobs_in(delivery.message)))
 
     @rule(which=indexes)
     def main_dies(self, which: int) -> None:

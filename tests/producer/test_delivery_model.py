@@ -30,12 +30,15 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from tests.producer.fake_worker import jobs_in
+from tests.producer.shares import check_shares
 from tests.support.valkey import running_valkey
 
 HOUR_MS = 3_600_000
 MAX_ATTEMPTS = 2
 JOBS = [
-    Job.model_validate({"id": f"job{n}", "tenant": f"t{n % 2}", "language": "python3", "code": "x"})
+    Job.model_validate(
+        {"id": f"job{n}", "tenant": f"t{n % 2}", "language": "python3", "code": "x", "priority": 5 + n % 3}
+    )
     for n in range(3)
 ]
 
@@ -86,6 +89,7 @@ class Model(RuleBasedStateMachine):
         self.orphans: list[Child] = []
         self.ended: set[str] = set()
         self.count = 0
+        self.clock = 0
 
     # What clients do.
 
@@ -262,8 +266,14 @@ class Model(RuleBasedStateMachine):
         for job in JOBS:
             assert int(self.redis.hget(record_key(job.name), "attempts") or 0) <= MAX_ATTEMPTS
 
+    @invariant()
+    def shares_are_true(self) -> None:
+        before, self.clock = self.clock, check_shares(self.redis, lambda unit: len(self.jobs_of(unit)))
+        assert before <= self.clock
+
     def check(self) -> None:
         """Look at all of that."""
+        self.shares_are_true()
         self.no_job_is_lost()
         self.no_result_changes()
         self.no_job_is_run_by_two_whose_leases_live()

@@ -9,6 +9,7 @@ what it took. Who comes with nothing waiting starts at the clock, so that nobody
 """
 
 from ..keys import LEASES, SHARES, TENANTS, WAITING
+from .script import UNFINISHED_TTL_S
 
 IN_HAND_S = 10
 """Worker-seconds that a unit counts while it is in hand."""
@@ -24,13 +25,16 @@ local function share_of(queue, tenant)
   local told = redis.call('HMGET', queue .. '{SHARES}', tenant, '*', '*bounds')
   local waiting, hands, used = string.match(told[1] or '0 0 0', '(%S+) (%S+) (%S+)')
   local all, clock = string.match(told[2] or '0 0', '(%S+) (%S+)')
-  return {{queue = queue, tenant = tenant, bounds = told[3], waiting = tonumber(waiting),
+  return {{queue = queue, tenant = tenant, bounds = told[3], new = not told[2], waiting = tonumber(waiting),
     hands = tonumber(hands), used = tonumber(used), all = tonumber(all), clock = tonumber(clock)}}
 end
 local function keep_share(share)
   redis.call('HSET', share.queue .. '{SHARES}',
     share.tenant, string.format('%.0f %.0f %.0f', share.waiting, share.hands, share.used),
     '*', string.format('%.0f %.0f', share.all, share.clock))
+  if share.new then
+    redis.call('EXPIRE', share.queue .. '{SHARES}', {UNFINISHED_TTL_S})
+  end
 end
 local function turn_of(share)
   return text(share.used + share.hands * {IN_HAND_S * 1_000_000})

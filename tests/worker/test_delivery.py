@@ -25,7 +25,7 @@ from tests.worker.harness import (
 from tests.worker.program import mark_of
 
 WAIT_S = 60.0
-SHORT_LEASE = {"LEASE_MS": "500", "LOG_LEVEL": "info"}
+SHORT_LEASE = {"LEASE_MS": "1000", "LOG_LEVEL": "info"}
 
 
 @pytest.fixture
@@ -56,16 +56,13 @@ def test_jobs_of_a_killed_worker_run_elsewhere(
     server: EmbeddedServer, client: redis.Redis, producer: Client
 ) -> None:
     with WorkerProcess(server.url).wait_until_ready() as first:
-        handles = producer.submit_many([make_job("slow") for _ in range(6)])
-        wait_for(lambda: is_running(client, handles[0]) and in_hand(client) == 2)
+        handles = producer.submit_many([make_job("hang-once" if n < 2 else "echo") for n in range(6)])
+        wait_for(lambda: all(mark_of(handle.job_id).exists() for handle in handles[:2]))
         with WorkerProcess(server.url).wait_until_ready():
             first.stop(signal.SIGKILL)
-            killed = time.monotonic()
             results = [handle.result(WAIT_S) for handle in handles]
-            took = time.monotonic() - killed
     assert [result.error for result in results] == [None] * 6
-    assert sorted({result.attempts for result in results}) == [1, 2]
-    assert took < 30
+    assert [result.attempts for result in results[:2]] == [2, 2]
     assert nothing_is_left(client)
 
 

@@ -122,10 +122,8 @@ class EmbeddedServer:
                 if process.poll() is not None or time.monotonic() > give_up:
                     raise EmbeddedServerError(f"the embedded server did not start: {self._log_tail()}")
                 time.sleep(0.005)
-            with suppress(
-                redis.ResponseError
-            ):  # Valkey 9 does not count what it has not copied, and so has no
-                # bound on what a client leaves unread; other servers copy everything
+            # Valkey 9 does not count what it has not copied, and so would let a client leave any amount unread.
+            with suppress(redis.ResponseError):  # others know no such thing
                 client.config_set("min-string-size-avoid-copy-reply", 2**30)
 
     def _log_tail(self) -> str:

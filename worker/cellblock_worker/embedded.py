@@ -122,7 +122,7 @@ class EmbeddedServer:
                 if process.poll() is not None or time.monotonic() > give_up:
                     raise EmbeddedServerError(f"the embedded server did not start: {self._log_tail()}")
                 time.sleep(0.005)
-            # Valkey 9 does not count what it has not copied, and so would let a client leave any amount unread.
+            # Valkey 9 does not count what it has not copied, and so lets a client leave any amount unread.
             with suppress(redis.ResponseError):  # others know no such thing
                 client.config_set("min-string-size-avoid-copy-reply", 2**30)
 

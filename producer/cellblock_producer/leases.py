@@ -105,9 +105,15 @@ class Leases:
         lost, looked = call_all(self.redis, [self._renewing(leases), self._reaping(queue, pause_ms)])
         return _gone(leases, lost), int(looked[1])
 
-    def release(self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False) -> Released:
-        """Give a unit back, to its own place in the line, or there after `delay_ms` in nobody's hand."""
-        words = call(self.redis, Step(RELEASE, (lease.unit,), (lease.holder, delay_ms, int(unless_begun))))
+    def release(
+        self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False, lost: bool = False
+    ) -> Released:
+        """Give a unit back, to its own place in the line, or there after `delay_ms` in nobody's hand.
+
+        `lost`: it has cost its holder a process.
+        """
+        args = (lease.holder, delay_ms, int(unless_begun), int(lost))
+        words = call(self.redis, Step(RELEASE, (lease.unit,), args))
         return Released(_text(words[0]))
 
     def close(self, lease: Lease) -> None:

@@ -15,7 +15,7 @@ from cellblock_producer.calls import Step, call
 from cellblock_producer.contract import Job, Result, settle_cancelled, settle_success
 from cellblock_producer.keys import DEFAULT_QUEUE, JobName, message_key, record_key, result_key
 from cellblock_producer.leases import Delivery, Lease, Leases, Released, Stray
-from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.scripts import CANCEL, SUBMIT, SUBMIT_MANY
 from cellblock_producer.wire import batch_message, batch_part, task_message
 from hypothesis import HealthCheck, settings
@@ -119,6 +119,17 @@ class Model(RuleBasedStateMachine):
         keys = (record_key(job.name), result_key(job.name))
         result = settle_cancelled(job.name, {}).to_json()
         call(self.redis, Step(CANCEL, keys, (str(job.name), result, 600)))
+
+    # What the operator does with jobs that took their workers down.
+
+    @rule(job=st.sampled_from(JOBS))
+    def retry(self, job: Job) -> None:
+        if self.ledger.retry(job.name):
+            self.seen.pop(job.name, None)
+
+    @rule(job=st.sampled_from(JOBS))
+    def drop(self, job: Job) -> None:
+        self.ledger.drop(job.name)
 
     # What main processes do.
 
@@ -339,7 +350,8 @@ class Model(RuleBasedStateMachine):
             return
         answer = settle_success(child.job, outputs).model_copy(update={"attempts": begun.attempts})
         if begun.exhausted:
-            self.ledger.finish(child.job.name, answer, child.turn)
+            grave = Grave(DEFAULT_QUEUE, task_message(child.job, DEFAULT_QUEUE))
+            self.ledger.finish(child.job.name, answer, child.turn, grave)
             self.move_on(child)
         else:
             child.running = answer
@@ -413,6 +425,7 @@ def interleavings(steps: str) -> Iterator[str]:
             yield letter + order
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd"])
 def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: type[Model], steps: str) -> None:
     """Each takes, begins, finishes (a, b); both lose what they have in between (x); a client cancels (c).

@@ -54,7 +54,8 @@ return lost
 """
 )
 
-# KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun, '1' where it has cost a process
+# KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun, '1' where it has cost a
+# process
 RELEASE = Script(
     NOW
     + SHARES_OF_TENANTS

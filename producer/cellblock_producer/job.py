@@ -125,12 +125,6 @@ class Job(BaseModel):
             raise _not_served("any priority but 5; leave the field out")
         return priority
 
-    @field_validator("reply", mode="after")
-    @classmethod
-    def _check_reply(cls, reply: Reply | None) -> None:
-        if reply is not None:
-            raise _not_served("replies by task or webhook; leave the field out and wait for the Result")
-
     @field_validator("retry", mode="after")
     @classmethod
     def _check_retry(cls, retry: Retry) -> Retry:

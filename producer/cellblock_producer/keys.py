@@ -4,6 +4,7 @@
     cellblock:result:{tenant}:{id}   string: the Result as JSON, written once
     cellblock:message:{id}           hash: a message that is not one job of a client of ours
     cellblock:reply:{client id}      channel: where a client hears of finished jobs
+    cellblock:outgoing:{id}          hash: a Result that is to be sent on, see outbox.py
 
 and for each queue, `cellblock` by default; leases.py says how they are used:
 
@@ -13,6 +14,8 @@ and for each queue, `cellblock` by default; leases.py says how they are used:
     {queue}:leases                   sorted set: what workers have in hand, by when they lose it
     {queue}:dead                     sorted set: the jobs that took their workers down, by when
     {queue}:reaper                   hash: when leases were last looked at
+    {queue}:outbox                   sorted set: what is to be sent on, by when; a channel, too
+    {queue}:undelivered              sorted set: what could not be sent, by when it was given up
 
 What waits and what is in hand are *units*: keys of hashes with a message in them, which is either the record
 of a job or a `cellblock:message:…`. Ids and tenants hold neither ':' nor a space, so that names can be joined
@@ -28,7 +31,9 @@ TOKEN = "take"  # noqa: S105 - no secret
 """What lies on the queue's list for a unit that waits: a wake-up and no more. Messages are JSON."""
 RECORD_PREFIX = "cellblock:job:"
 MESSAGE_PREFIX = "cellblock:message:"
+OUTGOING_PREFIX = "cellblock:outgoing:"
 TENANTS, WAITING, LEASES, DEAD, REAPER = ":tenants", ":waiting:", ":leases", ":dead", ":reaper"
+OUTBOX, UNDELIVERED = ":outbox", ":undelivered"
 """What follows the queue's name in its other keys."""
 DEFAULT_TENANT = "default"
 ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
@@ -80,6 +85,11 @@ def record_key(name: JobName) -> str:
 def message_key(message_id: str) -> str:
     """Return the key of a message that waits or is in hand as one."""
     return f"{MESSAGE_PREFIX}{message_id}"
+
+
+def outgoing_key(entry_id: str) -> str:
+    """Return the key of a Result that is to be sent on."""
+    return f"{OUTGOING_PREFIX}{entry_id}"
 
 
 def result_key(name: JobName) -> str:

@@ -16,6 +16,7 @@ from cellblock_producer.contract import Job, Result, settle_cancelled, settle_su
 from cellblock_producer.keys import DEFAULT_QUEUE, JobName, message_key, record_key, result_key
 from cellblock_producer.leases import Delivery, Lease, Leases, Released
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.outbox import Outbox, reply_to
 from cellblock_producer.scripts import CANCEL, SUBMIT, SUBMIT_MANY
 from cellblock_producer.wire import batch_message, batch_part, task_message
 from hypothesis import HealthCheck, settings
@@ -35,8 +36,10 @@ from tests.support.valkey import running_valkey
 HOUR_MS = 3_600_000
 MAX_ATTEMPTS = 2
 JOBS = [
-    Job.model_validate({"id": f"job{n}", "tenant": f"t{n % 2}", "language": "python3", "code": "x"})
-    for n in range(3)
+    Job.model_validate(
+        {"id": f"job{n}", "tenant": f"t{n % 2}", "language": "python3", "code": "x", "reply": reply}
+    )
+    for n, reply in enumerate((None, {"kind": "celery", "task": "resume", "queue": "engine"}, None))
 ]
 
 indexes = st.integers(0, 7)
@@ -92,7 +95,14 @@ class Model(RuleBasedStateMachine):
     @rule(job=st.sampled_from(JOBS))
     def submit(self, job: Job) -> None:
         keys = (record_key(job.name), result_key(job.name), DEFAULT_QUEUE)
-        args = (job.digest(), "", 600, task_message(job, DEFAULT_QUEUE), job.tenant)
+        args = (
+            job.digest(),
+            "",
+            600,
+            task_message(job, DEFAULT_QUEUE),
+            job.tenant,
+            reply_to(DEFAULT_QUEUE, job.reply),
+        )
         assert call(self.redis, Step(SUBMIT, keys, args))[0] in (b"queued", b"known", b"done")
         self.accepted.add(job.name)
 
@@ -101,7 +111,15 @@ class Model(RuleBasedStateMachine):
         keys = [key for job in jobs for key in (record_key(job.name), result_key(job.name))]
         message_id = self.new_name()
         head, tail = batch_message(jobs, DEFAULT_QUEUE, message_id)
-        parts = [part for job in jobs for part in (job.digest(), batch_part(job.to_json()))]
+        parts = [
+            part
+            for job in jobs
+            for part in (
+                job.digest(),
+                batch_part(job.to_json()),
+                reply_to(DEFAULT_QUEUE, job.reply),
+            )
+        ]
         step = Step(
             SUBMIT_MANY,
             (*keys, message_key(message_id), DEFAULT_QUEUE),
@@ -245,6 +263,12 @@ class Model(RuleBasedStateMachine):
                 assert self.seen.setdefault(job.name, result) == result
 
     @invariant()
+    def each_result_of_a_job_with_a_reply_is_in_the_outbox_once(self) -> None:
+        posted = [unsent.name for unsent in Outbox(self.redis, DEFAULT_QUEUE).unsent(10)]
+        wanted = [job for job in JOBS if job.reply is not None and self.redis.exists(result_key(job.name))]
+        assert posted == [str(job.name) for job in wanted]
+
+    @invariant()
     def no_job_is_run_by_two_whose_leases_live(self) -> None:
         living = [child for child in self.children if child.lease.holder not in self.ended]
         running = [child.job.name for child in living if child.running is not None]
@@ -265,6 +289,7 @@ class Model(RuleBasedStateMachine):
         """Look at all of that."""
         self.no_job_is_lost()
         self.no_result_changes()
+        self.each_result_of_a_job_with_a_reply_is_in_the_outbox_once()
         self.no_job_is_run_by_two_whose_leases_live()
         self.each_unit_is_in_one_place()
         self.attempts_are_bounded()
@@ -285,6 +310,8 @@ class Model(RuleBasedStateMachine):
         for name in self.accepted:
             assert self.redis.exists(result_key(name)), "no Result"
         self.no_result_changes()
+        for unsent in Outbox(self.redis, DEFAULT_QUEUE).unsent(10):
+            assert Outbox(self.redis, DEFAULT_QUEUE).forget(unsent.id)
         left = {key.decode().rsplit(":", 1)[0] for key in self.redis.scan_iter()}
         assert left <= {"cellblock", "cellblock:job:t0", "cellblock:job:t1", "cellblock:result:t0"} | {
             "cellblock:result:t1"
@@ -296,7 +323,8 @@ class Model(RuleBasedStateMachine):
 
     def begin(self, child: Child) -> None:
         try:
-            begun = self.ledger.begin(child.job.name, child.job.digest(), child.turn)
+            to = reply_to(DEFAULT_QUEUE, child.job.reply)
+            begun = self.ledger.begin(child.job.name, child.job.digest(), child.turn, to)
         except LeaseLost:
             self.forget(child)
             return
@@ -310,7 +338,8 @@ class Model(RuleBasedStateMachine):
         assert child.running is not None
         following = child.jobs[child.place + 1]
         turn = Turn(child.lease, last=child.place + 2 == len(child.jobs))
-        _, begun = self.ledger.hand_over(child.running, following.name, following.digest(), turn)
+        to = reply_to(DEFAULT_QUEUE, following.reply)
+        _, begun = self.ledger.hand_over(child.running, following.name, following.digest(), turn, reply_to=to)
         assert not isinstance(begun, JobConflict)
         self.move_on(child)
         if isinstance(begun, Begun):

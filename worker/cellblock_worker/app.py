@@ -32,6 +32,7 @@ from .ledger_link import CONNECT_TIMEOUT_S, LedgerLink
 from .logs import Logging
 from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
+from .sending import Sending
 from .settings import Settings
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
@@ -56,6 +57,7 @@ class Cellblock(Celery):
     settings: Settings
     link: LedgerLink
     holding: Holding
+    sending: Sending
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
@@ -120,14 +122,18 @@ class Worker(StockWorker):
         super().start()
 
     def on_consumer_ready(self, consumer: Any) -> None:
-        """Begin to look after the queue: from here on there is a pool, forked without that thread."""
+        """Begin to look after the queue: from here on there is a pool, forked without those threads."""
         super().on_consumer_ready(consumer)
-        cast("Cellblock", self.app).holding.start()
+        app = cast("Cellblock", self.app)
+        app.holding.start()
+        app.sending.start()
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
         super().on_stopped()
-        cast("Cellblock", self.app).holding.stop()
+        app = cast("Cellblock", self.app)
+        app.holding.stop()
+        app.sending.stop()
 
 
 def _share_memory() -> None:
@@ -163,6 +169,7 @@ def create_app(
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
     app.holding = Holding(settings, time_limit_s=app.time_limit_s(MAX_BATCH))
+    app.sending = Sending(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.conf.update(_celery_settings(app))
     _register_task(app, execute)

@@ -15,6 +15,7 @@ from cellblock_producer.contract import Job, Result
 from cellblock_producer.errors import JobConflict
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, NotBegun
 
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .task import Station, in_conflict, log_result, not_run, read_sealed, run_begun
 
@@ -57,7 +58,8 @@ class _Turns:
         if isinstance(job, Result):
             self.write()
             self._started = time.monotonic()
-            self._tell(self._station.ledger.finish(sealed.name, job, self._station.turn(last=last)))
+            turn, to = self._station.turn(last=last), reply_to_unread(sealed, self._station.settings)
+            self._tell(self._station.ledger.finish(sealed.name, job, turn, reply_to=to))
             return
         begun = self._begin(job, last=last)
         self._started = time.monotonic()
@@ -80,14 +82,15 @@ class _Turns:
 
     def _begin(self, job: Job, *, last: bool) -> Begun | NotBegun:
         station, turn = self._station, self._station.turn(last=last)
+        digest, to = job.digest(), station.reply_to(job)
         if self._unwritten is not None:
             before, result = self._unwritten
             grave = station.grave(before, result)
-            stands, begun = station.ledger.hand_over(result, job.name, job.digest(), turn, grave)
+            stands, begun = station.ledger.hand_over(result, job.name, digest, turn, grave, to)
             self._tell(stands)
             return begun
         try:
-            return station.ledger.begin(job.name, job.digest(), turn)
+            return station.ledger.begin(job.name, digest, turn, to)
         except (JobConflict, LeaseLost, JobBusy) as not_begun:
             return not_begun
 

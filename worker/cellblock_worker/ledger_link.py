@@ -14,6 +14,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from .envelope import Refused
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
 
@@ -88,7 +89,7 @@ class LedgerLink:
                 grave = Grave(self._settings.queue, task_message(read, self._settings.queue))
         except InvalidJob:
             result = settle_unread(job.name, error, execution)
-        return self._record(result, kind, grave)
+        return self._record(result, kind, grave, reply_to_unread(job, self._settings))
 
     def refuse(self, refused: Refused) -> bool:
         """Record a message that is no job, where it says whose it was; else log it and let it go.
@@ -102,9 +103,9 @@ class LedgerLink:
         recorded = [self._record(settle_unread(name, error), error.kind) for name in refused.names]
         return all(recorded)
 
-    def _record(self, result: Result, kind: str, grave: Grave | None = None) -> bool:
+    def _record(self, result: Result, kind: str, grave: Grave | None = None, to: str = "") -> bool:
         try:
-            self.ledger.finish(result.name, result, grave=grave)
+            self.ledger.finish(result.name, result, grave=grave, reply_to=to)
         except redis.RedisError as error:
             _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
             return False

@@ -9,6 +9,7 @@ from cellblock_producer.contract import Language
 from pydantic import BeforeValidator, Field, ValidationError
 
 from .output_settings import OutputSettings
+from .reply_settings import ReplySettings
 from .runtimes import DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
@@ -22,7 +23,7 @@ def _names(given: object) -> object:
     return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
 
 
-class Settings(OutputSettings):
+class Settings(OutputSettings, ReplySettings):
     """One frozen object; `CELLBLOCK_WALL_MS` sets `wall_ms`, and so on for every field."""
 
     redis_url: str = Field(

@@ -4,8 +4,9 @@
     of_jobs       BEGIN, FINISH                          a pool process's
     of_units      TAKE, ADOPT, RENEW, RELEASE, CLOSE, REAP   a worker's main process's
     of_operators  RETRY, DROP
+    of_replies    CLAIM_REPLIES, FORGET_REPLY, PUSH_REPLY, PUT_OFF_REPLY, RESEND_REPLY   of who sends them
 
-They are put together of the functions in job_parts and unit_parts.
+They are put together of the functions in job_parts, unit_parts and reply_parts.
 
 Every script answers with an array whose first element is a word that says what was found or done;
 SUBMIT_MANY, which takes any number of jobs, with an array of those. Keys that a unit's own fields lead to are
@@ -22,8 +23,9 @@ Fields of a unit, which a record has beside those of a job while it is one:
 from .of_clients import CANCEL, SUBMIT, SUBMIT_MANY, WATCH
 from .of_jobs import BEGIN, FINISH
 from .of_operators import DROP, RETRY
+from .of_replies import CLAIM_REPLIES, FORGET_REPLY, PUSH_REPLY, PUT_OFF_REPLY, RESEND_REPLY
 from .of_units import ADOPT, CLOSE, REAP, RELEASE, RENEW, TAKE
-from .script import DEAD_TTL_S, MAX_DEAD, UNFINISHED_TTL_S, Script
+from .script import DEAD_TTL_S, MAX_DEAD, MAX_UNDELIVERED, UNFINISHED_TTL_S, Script
 
 OF_CLIENTS = (SUBMIT, SUBMIT_MANY, WATCH, CANCEL)
 """What a client has the server load when it connects."""
@@ -32,15 +34,21 @@ __all__ = [
     "ADOPT",
     "BEGIN",
     "CANCEL",
+    "CLAIM_REPLIES",
     "CLOSE",
     "DEAD_TTL_S",
     "DROP",
     "FINISH",
+    "FORGET_REPLY",
     "MAX_DEAD",
+    "MAX_UNDELIVERED",
     "OF_CLIENTS",
+    "PUSH_REPLY",
+    "PUT_OFF_REPLY",
     "REAP",
     "RELEASE",
     "RENEW",
+    "RESEND_REPLY",
     "RETRY",
     "SUBMIT",
     "SUBMIT_MANY",

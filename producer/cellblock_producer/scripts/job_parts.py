@@ -14,7 +14,7 @@ end
 
 # Makes the record of a job that is to be queued, or finds out why it need not or must not be.
 ENTER = f"""
-local function enter(record, result_key, digest, channel, ttl)
+local function enter(record, result_key, digest, channel, ttl, reply_to)
   local known = redis.call('HGET', record, 'digest')
   if known and known ~= digest then
     return {{'conflict'}}
@@ -29,6 +29,9 @@ local function enter(record, result_key, digest, channel, ttl)
   end
   redis.call('HSET', record, 'digest', digest, 'submitted_ms', text(now), 'state', 'queued',
     'attempts', 0, 'reply', channel, 'ttl_s', ttl)
+  if reply_to ~= '' then
+    redis.call('HSET', record, 'reply_to', reply_to)
+  end
   redis.call('EXPIRE', record, {UNFINISHED_TTL_S})
   return {{'queued'}}
 end
@@ -36,9 +39,10 @@ end
 
 # Writes the Result where there is none, and tells who waits: the name first, so that a client need not
 # parse the Result to find the job. A job that is a unit is none any more, whoever has it in hand.
+# `reply_to`: where to send it, in place of where the record says.
 FINISH_JOB = """
-local function finish(name, result, ttl)
-  local known = redis.call('HMGET', KEYS[1], 'ttl_s', 'reply', 'message')
+local function finish(name, result, ttl, reply_to)
+  local known = redis.call('HMGET', KEYS[1], 'ttl_s', 'reply', 'message', 'reply_to')
   ttl = known[1] or ttl
   if not redis.call('SET', KEYS[2], result, 'NX', 'EX', ttl) then
     return false
@@ -50,6 +54,10 @@ local function finish(name, result, ttl)
   redis.call('EXPIRE', KEYS[1], ttl)
   for channel in string.gmatch(known[2] or '', '%S+') do
     redis.call('PUBLISH', channel, name .. ' ' .. result)
+  end
+  reply_to = reply_to or known[4]
+  if reply_to then
+    post_reply(name, reply_to, result)
   end
   return true
 end

@@ -1,10 +1,11 @@
 """What the clients call: submit, watch, cancel."""
 
 from .job_parts import ADD_REPLY, ENTER, FINISH_JOB
+from .reply_parts import POST_REPLY
 from .script import NOW, UNFINISHED_TTL_S, Script
 from .unit_parts import CLOSE_UNIT, QUEUE, WAIT
 
-# KEYS: record, Result, queue. ARGV: digest, reply channel, ttl_s, message, tenant
+# KEYS: record, Result, queue. ARGV: digest, reply channel, ttl_s, message, tenant, reply_to ('': nowhere)
 SUBMIT = Script(
     NOW
     + ADD_REPLY
@@ -12,7 +13,7 @@ SUBMIT = Script(
     + ENTER
     + QUEUE
     + """
-local answer = enter(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
+local answer = enter(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[6])
 if answer[1] == 'queued' then
   queue_up(KEYS[1], ARGV[4], KEYS[3], ARGV[5])
 end
@@ -21,8 +22,8 @@ return answer
 )
 
 # KEYS: the record and the Result of each job, the unit, the queue
-# ARGV: reply channel, ttl_s, tenant, head and tail of the message, then of each job its digest and its part
-# of the message. A job that need not be queued is left out of the message.
+# ARGV: reply channel, ttl_s, tenant, head and tail of the message, then of each job its digest, its part of
+# the message and its reply_to. A job that need not be queued is left out of the message.
 SUBMIT_MANY = Script(
     NOW
     + ADD_REPLY
@@ -32,10 +33,10 @@ SUBMIT_MANY = Script(
     + f"""
 local answers, parts = {{}}, {{}}
 for job = 1, (#KEYS - 2) / 2 do
-  local at = 2 * job
-  answers[job] = enter(KEYS[at - 1], KEYS[at], ARGV[at + 4], ARGV[1], ARGV[2])
+  local at = 3 * job + 3
+  answers[job] = enter(KEYS[2 * job - 1], KEYS[2 * job], ARGV[at], ARGV[1], ARGV[2], ARGV[at + 2])
   if answers[job][1] == 'queued' then
-    parts[#parts + 1] = ARGV[at + 5]
+    parts[#parts + 1] = ARGV[at + 1]
   end
 end
 if #parts > 0 then
@@ -65,7 +66,9 @@ return {'waiting'}
 
 # KEYS: record, Result. ARGV: name, the Result of a cancelled job, ttl_s
 CANCEL = Script(
-    CLOSE_UNIT
+    NOW
+    + CLOSE_UNIT
+    + POST_REPLY
     + FINISH_JOB
     + """
 local result = redis.call('GET', KEYS[2])

@@ -79,7 +79,7 @@ class ReplySettings(BaseModel):
         default=86_400,
         ge=1,
         le=3 * 86_400,
-        description="Seconds for which sending a reply is tried again.",
+        description="Seconds for which sending a reply is tried again; three times in any case.",
     )
 
     @property

@@ -25,6 +25,8 @@ MOST_AT_ONE_HOST: Final = 16
 """So that a receiver that is slow does not hold up the others."""
 LOOK_S: Final = 1.0
 """Seconds after which the outbox is looked at though nobody called."""
+LEAST_TRIES: Final = 3
+"""So that a reply is not given up for having waited for a sender."""
 GRACE_S: Final = 5.0
 """Seconds for what is under way when the sender is told to stop."""
 _HOLD_MS: Final = int((TRY_S + 15) * 1000)
@@ -154,7 +156,7 @@ class Sender:
 
     async def _try_again(self, entry: Outgoing, trouble: NotSent) -> None:
         delay_ms = pause_ms(entry.tries)
-        too_late = entry.age_ms + delay_ms > self._settings.reply_for_s * 1000
+        too_late = entry.age_ms + delay_ms > self._settings.reply_for_s * 1000 and entry.tries >= LEAST_TRIES
         try:
             if isinstance(trouble, NeverSent) or too_late:
                 _log.error("job %s: reply given up after try %d: %s", entry.name, entry.tries, trouble)

@@ -36,7 +36,7 @@ class Webhooks:
 
     def __init__(self, settings: ReplySettings) -> None:
         self._settings = settings
-        # Of the environment only the certificates of SSL_CERT_FILE and SSL_CERT_DIR: a proxy would resolve the
+        # Of the environment only SSL_CERT_FILE and SSL_CERT_DIR: a proxy would resolve the
         # name itself.
         self._client = httpx.AsyncClient(
             verify=httpx.create_ssl_context(),

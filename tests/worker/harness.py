@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar, cast
@@ -156,8 +155,6 @@ def wait_for(look: Callable[[], T | None]) -> T:
 def processes_under(pid: int) -> set[int]:
     """Return the pids of all living descendants of a process."""
     found: set[int] = set()
-    for thread in Path(f"/proc/{pid}/task").iterdir():  # a process is the child of the thread that started it
-        with suppress(FileNotFoundError):  # it has ended meanwhile
-            for child in (thread / "children").read_text().split():
-                found |= {int(child)} | processes_under(int(child))
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found |= {int(child)} | processes_under(int(child))
     return found

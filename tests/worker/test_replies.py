@@ -5,7 +5,7 @@ import os
 import signal
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from cellblock_producer.webhooks import verify
 from cellblock_worker.embedded import EmbeddedServer
 
 from tests.support.receiver import Received, Receiver
-from tests.worker.harness import WorkerProcess, envelope, processes_under, wait_for
+from tests.worker.harness import WorkerProcess, envelope, wait_for
 
 SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + "A" * 40]
 LOOPBACK = {"secrets": SECRETS, "networks": ["127.0.0.0/8", "::1/128"]}
@@ -254,7 +254,11 @@ def test_neither_urls_nor_secrets_are_logged(world: World) -> None:
 
 
 def senders_of(worker: WorkerProcess) -> list[int]:
-    found = processes_under(worker.pid)
+    """Return the senders among the children of a worker's threads."""
+    found = []
+    for thread in Path(f"/proc/{worker.pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            found += [int(pid) for pid in (thread / "children").read_text().split()]
     return [pid for pid in found if b"cellblock_worker.sender" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 

@@ -52,7 +52,7 @@ def test_an_engine_that_is_a_celery_app_gets_its_results_as_tasks(stack: Stack) 
     engine = start_attached([*argv, "--pool", "solo"], environ=environ)
     try:
         assert lines(sys.executable, "-m", "examples.celery_engine", ENGINE_REDIS=stack.url) == [
-            "short: succeeded {'count': 3, 'longest': 'goes'}",
+            "short: succeeded {'count': 3, 'last': 'goes'}",
             "empty: failed no words",
         ]
     finally:

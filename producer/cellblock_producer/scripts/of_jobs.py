@@ -4,6 +4,7 @@ from ..keys import DEAD, LEASES
 from .job_parts import FINISH_JOB
 from .reply_parts import POST_REPLY
 from .script import DEAD_TTL_S, MAX_DEAD, NOW, UNFINISHED_TTL_S, Script
+from .share_parts import SHARES_OF_TENANTS
 from .unit_parts import CLOSE_UNIT, HELD
 
 # KEYS: record, Result, unit. ARGV: digest, holder ('': there is no unit), '1' for the last job of the unit,
@@ -12,6 +13,7 @@ from .unit_parts import CLOSE_UNIT, HELD
 # A unit that is a record itself holds the job of that record, whatever this side makes of its digest.
 BEGIN = Script(
     NOW
+    + SHARES_OF_TENANTS
     + CLOSE_UNIT
     + HELD
     + f"""
@@ -19,7 +21,7 @@ local unit, holder = KEYS[3], ARGV[2]
 local mine = holder == '' or held_by(unit, holder)
 local function no_run(answer)
   if ARGV[3] == '1' and holder ~= '' and mine and unit ~= KEYS[1] then
-    close(unit)
+    close(unit, 0)
   end
   return answer
 end
@@ -57,10 +59,15 @@ redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
 if tonumber(ARGV[5]) > 0 and attempts >= tonumber(ARGV[5]) then
   return {{'exhausted', attempts, queued_ms, now}}
 end
-redis.call('HSET', KEYS[1], 'state', 'running', 'runner', unit, 'runner_holder', holder,
-  'attempts', attempts + 1)
-if holder ~= '' then
+local fields = {{'state', 'running', 'runner', unit, 'runner_holder', holder, 'attempts', attempts + 1,
+  'began', text(now_us)}}
+if unit == KEYS[1] then
+  fields[11], fields[12] = 'begun', holder
+elseif holder ~= '' then
   redis.call('HSET', unit, 'begun', holder)
+end
+redis.call('HSET', KEYS[1], unpack(fields))
+if holder ~= '' then
   redis.call('ZADD', mine[2] .. '{LEASES}', 'XX', text(now + ARGV[4]), unit)
 end
 return {{'run', attempts + 1, queued_ms, now}}
@@ -72,16 +79,23 @@ return {{'run', attempts + 1, queued_ms, now}}
 # operator: queue, tenant, message
 FINISH = Script(
     NOW
+    + SHARES_OF_TENANTS
     + CLOSE_UNIT
     + HELD
     + POST_REPLY
     + FINISH_JOB
     + f"""
-local written = finish(ARGV[1], ARGV[2], ARGV[3], ARGV[6] ~= '' and ARGV[6] or nil)
-if ARGV[5] == '1' and ARGV[4] ~= '' and KEYS[3] ~= KEYS[1] and held_by(KEYS[3], ARGV[4]) then
-  close(KEYS[3])
+local unit, holder = KEYS[3], ARGV[4]
+local used = finish(ARGV[1], ARGV[2], ARGV[3], holder, ARGV[6] ~= '' and ARGV[6] or nil)
+if holder ~= '' and unit ~= KEYS[1] then
+  local home = redis.call('HMGET', unit, 'queue', 'tenant')
+  if ARGV[5] == '1' and held_by(unit, holder) then
+    close(unit, used or 0)
+  elseif home[1] and used then
+    settle(home[1], home[2], used, 0)
+  end
 end
-if not written then
+if not used then
   return {{'stands', redis.call('GET', KEYS[2])}}
 end
 if ARGV[7] then

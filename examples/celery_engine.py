@@ -63,7 +63,7 @@ def resume(result: dict[str, Any]) -> None:
 
 def main(runs: dict[str, str]) -> None:
     """Start runs, and print how each ended."""
-    with Redis.from_url(URL) as redis:
+    with Redis.from_url(URL, socket_timeout=None) as redis:
         for run, text in runs.items():
             start.delay(run, text)
         for run in runs:

@@ -10,7 +10,7 @@ def main(socket: str, *words: str) -> None:
     arguments: list[Any] = list(words)
     if arguments[0] == "-x":
         arguments = [*arguments[1:], sys.stdin.buffer.read()]
-    with Redis(unix_socket_path=socket) as redis:
+    with Redis(unix_socket_path=socket, socket_timeout=None) as redis:
         redis.response_callbacks.clear()
         show(redis.execute_command(*arguments))
 

@@ -1,0 +1,150 @@
+"""What a worker's main process calls, for the units of leases.py."""
+
+from ..keys import LEASES, REAPER, TENANTS, TOKEN, WAITING
+from .script import NOW, UNFINISHED_TTL_S, WAKE_UPS, Script
+from .unit_parts import CLOSE_UNIT, HELD, PUT_BACK, QUEUE, WAIT
+
+# KEYS: queue. ARGV: holder, lease_ms. Takes what is next in the line of the tenant whose turn it is; tenants
+# take turns. Where more waits and no wake-up is left, one got lost: here is another.
+TAKE = Script(
+    NOW
+    + f"""
+local queue = KEYS[1]
+while true do
+  local tenant = redis.call('ZRANGE', queue .. '{TENANTS}', 0, 0)[1]
+  if not tenant then
+    return {{'none'}}
+  end
+  local waiting = queue .. '{WAITING}' .. tenant
+  local unit = redis.call('ZPOPMIN', waiting)[1]
+  if redis.call('EXISTS', waiting) == 1 then
+    redis.call('ZADD', queue .. '{TENANTS}', text(now_us), tenant)
+  else
+    redis.call('ZREM', queue .. '{TENANTS}', tenant)
+  end
+  local known = unit and redis.call('HMGET', unit, 'message', 'lost')
+  if known and known[1] then
+    redis.call('HSET', unit, 'holder', ARGV[1])
+    redis.call('ZADD', queue .. '{LEASES}', text(now + ARGV[2]), unit)
+    if redis.call('LLEN', queue) == 0 and redis.call('EXISTS', queue .. '{TENANTS}') == 1 then
+      redis.call('LPUSH', queue, '{TOKEN}')
+    end
+    return {{'taken', unit, known[1], known[2] or '0'}}
+  end
+end
+"""
+)
+
+# KEYS: unit, queue. ARGV: holder ('': let it wait), lease_ms, tenant, message
+ADOPT = Script(
+    NOW
+    + WAIT
+    + QUEUE
+    + f"""
+if ARGV[1] == '' then
+  queue_up(KEYS[1], ARGV[4], KEYS[2], ARGV[3])
+else
+  redis.call('HSET', KEYS[1], 'message', ARGV[4], 'queue', KEYS[2], 'tenant', ARGV[3], 'at', text(now_us),
+    'holder', ARGV[1])
+  redis.call('ZADD', KEYS[2] .. '{LEASES}', text(now + ARGV[2]), KEYS[1])
+end
+redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
+return {{'adopted'}}
+"""
+)
+
+# KEYS: units. ARGV: lease_ms, then the holder of each. Answers with the places (from 1) of those not theirs.
+RENEW = Script(
+    NOW
+    + HELD
+    + f"""
+local lost = {{'lost'}}
+for at, unit in ipairs(KEYS) do
+  local known = held_by(unit, ARGV[at + 1])
+  if known then
+    redis.call('ZADD', known[2] .. '{LEASES}', 'XX', text(now + ARGV[1]), unit)
+  else
+    lost[#lost + 1] = at
+  end
+end
+return lost
+"""
+)
+
+# KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun
+RELEASE = Script(
+    NOW
+    + WAIT
+    + PUT_BACK
+    + HELD
+    + """
+local known = held_by(KEYS[1], ARGV[1])
+if not known then
+  return {'lost'}
+end
+if ARGV[3] == '1' and known[5] == ARGV[1] then
+  return {'begun'}
+end
+put_back(KEYS[1], known[2], known[3], known[4], tonumber(ARGV[2]))
+return {'released'}
+"""
+)
+
+# KEYS: unit. ARGV: holder
+CLOSE = Script(
+    CLOSE_UNIT
+    + HELD
+    + """
+if not held_by(KEYS[1], ARGV[1]) then
+  return {'lost'}
+end
+close(KEYS[1])
+return {'closed'}
+"""
+)
+
+# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most. Puts back what has lost its holder. Where nobody looked
+# for `gap_ms`, the server was away or all workers were: those that live have one more lease to renew theirs.
+REAP = Script(
+    NOW
+    + WAIT
+    + PUT_BACK
+    + f"""
+local queue = KEYS[1]
+local seen = redis.call('HMGET', queue .. '{REAPER}', 'last_ms', 'grace_ms')
+local since = now - (seen[1] or 0)
+if since >= 0 and since < tonumber(ARGV[2]) then
+  return {{'early', 0}}
+end
+local grace = tonumber(seen[2] or 0)
+if since < 0 or since > tonumber(ARGV[3]) then
+  grace = now + ARGV[1]
+end
+redis.call('HSET', queue .. '{REAPER}', 'last_ms', text(now), 'grace_ms', text(grace))
+redis.call('EXPIRE', queue .. '{REAPER}', 86400)
+local lost = 0
+if now >= grace then
+  for _, unit in ipairs(redis.call('ZRANGEBYSCORE', queue .. '{LEASES}', '-inf', now, 'LIMIT', 0, ARGV[4])) do
+    local known = redis.call('HMGET', unit, 'message', 'tenant', 'at', 'holder')
+    if not known[1] then
+      redis.call('ZREM', queue .. '{LEASES}', unit)
+    else
+      if known[4] then
+        redis.call('HINCRBY', unit, 'lost', 1)
+        lost = lost + 1
+      end
+      put_back(unit, queue, known[2], known[3], 0)
+    end
+  end
+end
+if redis.call('LLEN', queue) == 0 then
+  local tenant = redis.call('ZRANGE', queue .. '{TENANTS}', 0, 0)[1]
+  if tenant then
+    for _ = 1, math.min({WAKE_UPS}, redis.call('ZCARD', queue .. '{WAITING}' .. tenant)) do
+      redis.call('LPUSH', queue, '{TOKEN}')
+    end
+  end
+end
+return {{'looked', lost}}
+"""
+)

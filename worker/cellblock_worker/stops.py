@@ -1,7 +1,7 @@
 """Which running jobs are to stop: written by a worker's main process, read by its pool processes.
 
     Redis  --published at a cancel-->  Listener, a thread  --┐
-    Redis  --at a renewal: what was missed-->  Holding     --┼- post -->  Stops  --asked every 20 ms-->  Sandbox.run
+    Redis  --at a renewal: what was missed-->  Holding     --┼-post-> Stops --asked each 20 ms-> Sandbox.run
     Celery's revoke(terminate=True)  -->  Request          --┘
 
 It is memory that they share, from before the fork on: so a job that nobody stops costs nothing but a look
@@ -12,6 +12,7 @@ import hashlib
 import logging
 import mmap
 import threading
+from typing import Any
 
 import redis
 from cellblock_producer.keys import JobName, stop_channel
@@ -38,7 +39,7 @@ class Stops:
         self._lock = threading.Lock()
 
     def post(self, what: str) -> None:
-        """Have something stopped, by the main process: `{holder} {job}`, or `{holder}` for all that it has."""
+        """Have something stopped, by the main process: `{holder} {job}`, or `{holder}` for all of it."""
         with self._lock:
             at = self._posted % _PLACES * _KEY
             self._memory[at : at + _KEY] = _key(what)
@@ -104,7 +105,9 @@ class Listener:
         self._redis.close()
 
     def _listen(self) -> None:
-        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        pubsub: Any = self._redis.pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        )
         while not self._stopping.is_set():
             try:
                 if not pubsub.channels:

@@ -2,7 +2,7 @@
 
 from ..keys import LEASES, REAPER, TENANTS, TOKEN, WAITING
 from .script import NOW, UNFINISHED_TTL_S, WAKE_UPS, Script
-from .unit_parts import CLOSE_UNIT, HELD, PUT_BACK, QUEUE, WAIT
+from .unit_parts import CLOSE_UNIT, END_DELAYS, HELD, PUT_BACK, QUEUE, WAIT
 
 # KEYS: queue. ARGV: holder, lease_ms. Takes what is next in the line of the tenant whose turn it is; tenants
 # take turns. Where more waits and no wake-up is left, one got lost: here is another.
@@ -53,12 +53,13 @@ return {{'adopted'}}
 """
 )
 
-# KEYS: units. ARGV: lease_ms, then the holder of each. Answers with the places (from 1) of those not theirs.
+# KEYS: units. ARGV: lease_ms, then the holder of each. Answers with the places (from 1) of those not theirs,
+# and with what was cancelled while they run it: they may not have heard of it.
 RENEW = Script(
     NOW
     + HELD
     + f"""
-local lost = {{'lost'}}
+local lost, stops = {{}}, {{}}
 for at, unit in ipairs(KEYS) do
   local known = held_by(unit, ARGV[at + 1])
   if known then
@@ -66,8 +67,12 @@ for at, unit in ipairs(KEYS) do
   else
     lost[#lost + 1] = at
   end
+  local stop = redis.call('HGET', unit, 'stop')
+  if stop and string.sub(stop, 1, #ARGV[at + 1] + 1) == ARGV[at + 1] .. ' ' then
+    stops[#stops + 1] = stop
+  end
 end
-return lost
+return {{'renewed', lost, stops}}
 """
 )
 
@@ -103,14 +108,17 @@ return {'closed'}
 """
 )
 
-# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most. Puts back what has lost its holder. Where nobody looked
-# for `gap_ms`, the server was away or all workers were: those that live have one more lease to renew theirs.
+# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most. Has those wait whose delay is over, and puts back what
+# has lost its holder. Where nobody looked for `gap_ms`, the server was away or all workers were: those that
+# live have one more lease to renew theirs.
 REAP = Script(
     NOW
     + WAIT
     + PUT_BACK
+    + END_DELAYS
     + f"""
 local queue = KEYS[1]
+end_delays(queue, ARGV[4])
 local seen = redis.call('HMGET', queue .. '{REAPER}', 'last_ms', 'grace_ms')
 local since = now - (seen[1] or 0)
 if since >= 0 and since < tonumber(ARGV[2]) then

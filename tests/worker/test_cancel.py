@@ -92,10 +92,9 @@ def test_what_was_not_heard_is_known_at_the_next_renewal(
 
 
 def test_a_job_that_waits_is_revoked(client: redis.Redis, producer: Client, worker: WorkerProcess) -> None:
-    running, waiting = producer.submit_many(
-        [make_job("endless"), make_job(tenant="acme", labels={"node": "b"})]
-    )
+    running = producer.submit(make_job("endless"))
     await_start(client, running)
+    waiting = producer.submit(make_job(tenant="acme", labels={"node": "b"}))
     control = stock_app(worker.url).control
     control.revoke([running.name.task_id, waiting.name.task_id])
     result = waiting.result(WAIT_S)

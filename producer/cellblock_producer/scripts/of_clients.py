@@ -1,47 +1,89 @@
 """What the clients call: submit, watch, cancel."""
 
-from .job_parts import ADD_REPLY, ENTER, FINISH_JOB
+from ..keys import TOKEN
+from .job_parts import ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD
 from .script import NOW, UNFINISHED_TTL_S, Script
+from .share_parts import ROOM, SHARES_OF_TENANTS
 from .unit_parts import CLOSE_UNIT, HELD, QUEUE, TELL_HOLDER, WAIT
 
-# KEYS: record, Result, queue. ARGV: digest, reply channel, ttl_s, message, tenant
+# KEYS: record, Result, queue. ARGV: digest, reply channel, ttl_s, message, tenant, priority
 SUBMIT = Script(
     NOW
     + ADD_REPLY
+    + FIND
+    + MAKE_RECORD
+    + SHARES_OF_TENANTS
+    + ROOM
     + WAIT
-    + ENTER
     + QUEUE
-    + """
-local answer = enter(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
-if answer[1] == 'queued' then
-  queue_up(KEYS[1], ARGV[4], KEYS[3], ARGV[5])
+    + f"""
+local record, queue = KEYS[1], KEYS[3]
+local found = find(record, KEYS[2], ARGV[1])
+if found then
+  if found[1] == 'known' then
+    add_reply(record, ARGV[2])
+  end
+  return found
 end
-return answer
+local share = share_of(queue, ARGV[5])
+local full = lacks_room(share, 1)
+if full then
+  return full
+end
+make_record(record, ARGV[1], ARGV[2], ARGV[3], fields_of(ARGV[4], queue, ARGV[5], ARGV[6], 1))
+wait(record, share, now_us, 1, ARGV[6])
+redis.call('LPUSH', queue, '{TOKEN}')
+return {{'queued'}}
 """
 )
 
 # KEYS: the record and the Result of each job, the unit, the queue
-# ARGV: reply channel, ttl_s, tenant, head and tail of the message, then of each job its digest and its part
-# of the message. A job that need not be queued is left out of the message.
+# ARGV: reply channel, ttl_s, tenant, priority, head and tail of the message, then of each job its digest and
+# its part of the message. A job that need not be queued is left out of the message. Where the others do not
+# all find room, nothing is changed, and the one answer is 'full'.
 SUBMIT_MANY = Script(
     NOW
     + ADD_REPLY
+    + FIND
+    + MAKE_RECORD
+    + SHARES_OF_TENANTS
+    + ROOM
     + WAIT
-    + ENTER
     + QUEUE
     + f"""
-local answers, parts = {{}}, {{}}
-for job = 1, (#KEYS - 2) / 2 do
-  local at = 2 * job
-  answers[job] = enter(KEYS[at - 1], KEYS[at], ARGV[at + 4], ARGV[1], ARGV[2])
-  if answers[job][1] == 'queued' then
-    parts[#parts + 1] = ARGV[at + 5]
+local unit, queue, most = KEYS[#KEYS - 1], KEYS[#KEYS], (#KEYS - 2) / 2
+local share = share_of(queue, ARGV[3])
+if lacks_room(share, most) then
+  local new, count = {{}}, 0
+  for job = 1, most do
+    local record = KEYS[2 * job - 1]
+    if not new[record] and not find(record, KEYS[2 * job], ARGV[2 * job + 5]) then
+      new[record], count = true, count + 1
+    end
+  end
+  local full = count > 0 and lacks_room(share, count)
+  if full then
+    return full
   end
 end
+local answers, parts = {{}}, {{}}
+for job = 1, most do
+  local record, digest = KEYS[2 * job - 1], ARGV[2 * job + 5]
+  local found = find(record, KEYS[2 * job], digest)
+  if not found then
+    make_record(record, digest, ARGV[1], ARGV[2], {{}})
+    parts[#parts + 1] = ARGV[2 * job + 6]
+  elseif found[1] == 'known' then
+    add_reply(record, ARGV[1])
+  end
+  answers[job] = found or {{'queued'}}
+end
 if #parts > 0 then
-  local unit = KEYS[#KEYS - 1]
-  queue_up(unit, ARGV[4] .. table.concat(parts, ',') .. ARGV[5], KEYS[#KEYS], ARGV[3])
+  local message = ARGV[5] .. table.concat(parts, ',') .. ARGV[6]
+  redis.call('HSET', unit, unpack(fields_of(message, queue, ARGV[3], ARGV[4], #parts)))
   redis.call('EXPIRE', unit, {UNFINISHED_TTL_S})
+  wait(unit, share, now_us, #parts, ARGV[4])
+  redis.call('LPUSH', queue, '{TOKEN}')
 end
 return answers
 """
@@ -66,7 +108,9 @@ return {'waiting'}
 # KEYS: record, Result. ARGV: name, the Result of a cancelled job, ttl_s, '1' to leave alone what is running.
 # The Result stands from here on, whoever runs the job still, and says how often it was begun.
 CANCEL = Script(
-    CLOSE_UNIT
+    NOW
+    + SHARES_OF_TENANTS
+    + CLOSE_UNIT
     + HELD
     + FINISH_JOB
     + TELL_HOLDER

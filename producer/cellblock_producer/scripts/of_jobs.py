@@ -3,6 +3,7 @@
 from ..keys import DEAD, LEASES
 from .job_parts import FINISH_JOB
 from .script import DEAD_TTL_S, MAX_DEAD, NOW, UNFINISHED_TTL_S, Script
+from .share_parts import SHARES_OF_TENANTS
 from .unit_parts import CLOSE_UNIT, HELD
 
 # KEYS: record, Result, unit. ARGV: digest, holder ('': there is no unit), '1' for the last job of the unit,
@@ -11,6 +12,7 @@ from .unit_parts import CLOSE_UNIT, HELD
 # A unit that is a record itself holds the job of that record, whatever this side makes of its digest.
 BEGIN = Script(
     NOW
+    + SHARES_OF_TENANTS
     + CLOSE_UNIT
     + HELD
     + f"""
@@ -18,7 +20,7 @@ local unit, holder = KEYS[3], ARGV[2]
 local mine = holder == '' or held_by(unit, holder)
 local function no_run(answer)
   if ARGV[3] == '1' and holder ~= '' and mine and unit ~= KEYS[1] then
-    close(unit)
+    close(unit, 0)
   end
   return answer
 end
@@ -59,10 +61,15 @@ end
 if tonumber(ARGV[5]) > 0 and attempts >= ARGV[5] + (known[8] or 0) then
   return {{'exhausted', attempts, queued_ms, now}}
 end
-redis.call('HSET', KEYS[1], 'state', 'running', 'runner', unit, 'runner_holder', holder,
-  'attempts', attempts + 1)
-if holder ~= '' then
+local fields = {{'state', 'running', 'runner', unit, 'runner_holder', holder, 'attempts', attempts + 1,
+  'began', text(now_us)}}
+if unit == KEYS[1] then
+  fields[11], fields[12] = 'begun', holder
+elseif holder ~= '' then
   redis.call('HSET', unit, 'begun', holder)
+end
+redis.call('HSET', KEYS[1], unpack(fields))
+if holder ~= '' then
   redis.call('ZADD', mine[2] .. '{LEASES}', 'XX', text(now + ARGV[4]), unit)
 end
 return {{'run', attempts + 1, queued_ms, now}}
@@ -73,15 +80,22 @@ return {{'run', attempts + 1, queued_ms, now}}
 # '1' for the last job of the unit; then, for a job to be kept for the operator: queue, tenant, message
 FINISH = Script(
     NOW
+    + SHARES_OF_TENANTS
     + CLOSE_UNIT
     + HELD
     + FINISH_JOB
     + f"""
-local written = finish(ARGV[1], ARGV[2], ARGV[3])
-if ARGV[5] == '1' and ARGV[4] ~= '' and KEYS[3] ~= KEYS[1] and held_by(KEYS[3], ARGV[4]) then
-  close(KEYS[3])
+local unit, holder = KEYS[3], ARGV[4]
+local used = finish(ARGV[1], ARGV[2], ARGV[3], holder)
+if holder ~= '' and unit ~= KEYS[1] then
+  local home = redis.call('HMGET', unit, 'queue', 'tenant')
+  if ARGV[5] == '1' and held_by(unit, holder) then
+    close(unit, used or 0)
+  elseif home[1] and used then
+    settle(home[1], home[2], used, 0)
+  end
 end
-if not written then
+if not used then
   return {{'stands', redis.call('GET', KEYS[2])}}
 end
 if ARGV[6] then
@@ -103,6 +117,7 @@ return {{'written'}}
 # first, it is to be found expired then. Said again, it puts nothing off again.
 POSTPONE = Script(
     NOW
+    + SHARES_OF_TENANTS
     + HELD
     + """
 local unit, holder, deadline = KEYS[3], ARGV[1], tonumber(ARGV[4])
@@ -110,10 +125,11 @@ local result = redis.call('GET', KEYS[2])
 if result then
   return {'done', result}
 end
-if holder ~= '' and not held_by(unit, holder) then
+local home = holder ~= '' and held_by(unit, holder)
+if holder ~= '' and not home then
   return {'lost'}
 end
-local known = redis.call('HMGET', KEYS[1], 'retries', 'state', 'runner', 'runner_holder', 'due_ms')
+local known = redis.call('HMGET', KEYS[1], 'retries', 'state', 'runner', 'runner_holder', 'due_ms', 'began')
 if known[2] == 'queued' and known[3] == unit and known[4] == holder then
   return {'later', math.max(0, (known[5] or now) - now)}
 end
@@ -123,6 +139,9 @@ if retries >= tonumber(ARGV[3]) then
 end
 if deadline > 0 then
   due = math.min(due, deadline + 1)
+end
+if home and known[2] == 'running' and known[4] == holder then
+  settle(home[2], home[3], now_us - (known[6] or now_us), 0)
 end
 redis.call('HSET', KEYS[1], 'state', 'queued', 'runner', unit, 'runner_holder', holder,
   'retries', retries + 1, 'due_ms', text(due))

@@ -1,54 +1,37 @@
 """What a worker's main process calls, for the units of leases.py."""
 
-from ..keys import LEASES, REAPER, TENANTS, TOKEN, WAITING
+from ..keys import LEASES, REAPER, SHARES, TENANTS, TOKEN, WAITING
 from .script import NOW, UNFINISHED_TTL_S, WAKE_UPS, Script
-from .unit_parts import CLOSE_UNIT, END_DELAYS, HELD, PUT_BACK, QUEUE, WAIT
+from .share_parts import FORGET_TENANTS, SHARES_OF_TENANTS
+from .unit_parts import CLOSE_UNIT, END_DELAYS, HELD, PUT_BACK, QUEUE, TAKE_NEXT, WAIT
 
-# KEYS: queue. ARGV: holder, lease_ms. Takes what is next in the line of the tenant whose turn it is; tenants
-# take turns. Where more waits and no wake-up is left, one got lost: here is another.
+# KEYS: queue. ARGV: holder, lease_ms
 TAKE = Script(
     NOW
-    + f"""
-local queue = KEYS[1]
-while true do
-  local tenant = redis.call('ZRANGE', queue .. '{TENANTS}', 0, 0)[1]
-  if not tenant then
-    return {{'none'}}
-  end
-  local waiting = queue .. '{WAITING}' .. tenant
-  local unit = redis.call('ZPOPMIN', waiting)[1]
-  if redis.call('EXISTS', waiting) == 1 then
-    redis.call('ZADD', queue .. '{TENANTS}', text(now_us), tenant)
-  else
-    redis.call('ZREM', queue .. '{TENANTS}', tenant)
-  end
-  local known = unit and redis.call('HMGET', unit, 'message', 'lost')
-  if known and known[1] then
-    redis.call('HSET', unit, 'holder', ARGV[1])
-    redis.call('ZADD', queue .. '{LEASES}', text(now + ARGV[2]), unit)
-    if redis.call('LLEN', queue) == 0 and redis.call('EXISTS', queue .. '{TENANTS}') == 1 then
-      redis.call('LPUSH', queue, '{TOKEN}')
-    end
-    return {{'taken', unit, known[1], known[2] or '0'}}
-  end
-end
+    + SHARES_OF_TENANTS
+    + TAKE_NEXT
+    + """
+return take_next(KEYS[1], ARGV[1], ARGV[2])
 """
 )
 
-# KEYS: unit, queue. ARGV: holder ('': let it wait), lease_ms, tenant, message
+# KEYS: unit, queue. ARGV: holder ('': nothing is taken), lease_ms, tenant, message, jobs, priority
+# Has a stock sender's message wait in its line, and takes what is next, which may be another.
 ADOPT = Script(
     NOW
+    + SHARES_OF_TENANTS
     + WAIT
     + QUEUE
+    + TAKE_NEXT
     + f"""
-if ARGV[1] == '' then
-  queue_up(KEYS[1], ARGV[4], KEYS[2], ARGV[3])
-else
-  redis.call('HSET', KEYS[1], 'message', ARGV[4], 'queue', KEYS[2], 'tenant', ARGV[3], 'at', text(now_us),
-    'holder', ARGV[1])
-  redis.call('ZADD', KEYS[2] .. '{LEASES}', text(now + ARGV[2]), KEYS[1])
+local unit, queue = KEYS[1], KEYS[2]
+redis.call('HSET', unit, unpack(fields_of(ARGV[4], queue, ARGV[3], ARGV[6], ARGV[5])))
+redis.call('EXPIRE', unit, {UNFINISHED_TTL_S})
+wait(unit, share_of(queue, ARGV[3]), now_us, ARGV[5], ARGV[6])
+if ARGV[1] ~= '' then
+  return take_next(queue, ARGV[1], ARGV[2])
 end
-redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
+redis.call('LPUSH', queue, '{TOKEN}')
 return {{'adopted'}}
 """
 )
@@ -79,6 +62,7 @@ return {{'renewed', lost, stops}}
 # KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun
 RELEASE = Script(
     NOW
+    + SHARES_OF_TENANTS
     + WAIT
     + PUT_BACK
     + HELD
@@ -97,29 +81,33 @@ return {'released'}
 
 # KEYS: unit. ARGV: holder
 CLOSE = Script(
-    CLOSE_UNIT
+    NOW
+    + SHARES_OF_TENANTS
+    + CLOSE_UNIT
     + HELD
     + """
 if not held_by(KEYS[1], ARGV[1]) then
   return {'lost'}
 end
-close(KEYS[1])
+close(KEYS[1], 0)
 return {'closed'}
 """
 )
 
-# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most. Has those wait whose delay is over, and puts back what
-# has lost its holder. Where nobody looked for `gap_ms`, the server was away or all workers were: those that
-# live have one more lease to renew theirs.
+# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most units, jobs that may wait in all and of one tenant. Has
+# those wait whose delay is over, and puts back what has lost its holder. Where nobody looked for `gap_ms`,
+# the server was away or all workers were: those that live have one more lease to renew theirs.
 REAP = Script(
     NOW
+    + SHARES_OF_TENANTS
     + WAIT
     + PUT_BACK
     + END_DELAYS
+    + FORGET_TENANTS
     + f"""
 local queue = KEYS[1]
 end_delays(queue, ARGV[4])
-local seen = redis.call('HMGET', queue .. '{REAPER}', 'last_ms', 'grace_ms')
+local seen = redis.call('HMGET', queue .. '{REAPER}', 'last_ms', 'grace_ms', 'cursor')
 local since = now - (seen[1] or 0)
 if since >= 0 and since < tonumber(ARGV[2]) then
   return {{'early', 0}}
@@ -128,7 +116,10 @@ local grace = tonumber(seen[2] or 0)
 if since < 0 or since > tonumber(ARGV[3]) then
   grace = now + ARGV[1]
 end
-redis.call('HSET', queue .. '{REAPER}', 'last_ms', text(now), 'grace_ms', text(grace))
+redis.call('HSET', queue .. '{SHARES}', '*bounds', ARGV[5] .. ' ' .. ARGV[6])
+redis.call('EXPIRE', queue .. '{SHARES}', {UNFINISHED_TTL_S})
+redis.call('HSET', queue .. '{REAPER}', 'last_ms', text(now), 'grace_ms', text(grace),
+  'cursor', forget_tenants(queue, seen[3] or 0))
 redis.call('EXPIRE', queue .. '{REAPER}', 86400)
 local lost = 0
 if now >= grace then

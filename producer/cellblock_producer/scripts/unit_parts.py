@@ -1,28 +1,53 @@
-"""Lua functions on units, of which scripts are put together; those on jobs are in job_parts.py."""
+"""Lua functions on units, of which scripts are put together; see job_parts.py and share_parts.py, too."""
 
-from ..keys import DELAYED, LEASES, MESSAGE_PREFIX, STOP_PREFIX, TENANTS, TOKEN, WAITING
+from ..keys import (
+    DEFAULT_PRIORITY,
+    DELAYED,
+    LEASES,
+    MESSAGE_PREFIX,
+    STOP_PREFIX,
+    TENANTS,
+    TOKEN,
+    WAITING,
+)
 
-# Has a unit wait. A tenant who had nothing waiting is served by the age of what came, others keep their turn.
+PRIORITY_STEP_US = 700_000_000_000_000
+"""How much later in line each lower priority stands, in microseconds: 22 years."""
+
+# Has a unit wait: the more urgent before the less, and of one urgency the older first. A tenant that had
+# nothing waiting starts at the clock.
 WAIT = f"""
-local function wait(unit, queue, tenant, at)
-  redis.call('ZADD', queue .. '{WAITING}' .. tenant, at, unit)
-  redis.call('ZADD', queue .. '{TENANTS}', 'NX', at, tenant)
+local function wait(unit, share, at, jobs, priority)
+  if share.waiting == 0 and share.used < share.clock then
+    share.used = share.clock
+  end
+  share.waiting, share.all = share.waiting + jobs, share.all + jobs
+  keep_share(share)
+  local place = at + (9 - priority) * {PRIORITY_STEP_US}
+  redis.call('ZADD', share.queue .. '{WAITING}' .. share.tenant, text(place), unit)
+  redis.call('ZADD', share.queue .. '{TENANTS}', turn_of(share), share.tenant)
 end
 """
 
-# What a holder gives or loses goes back to its own place in the line, which is the front or nearly so.
+# What a holder gives or loses goes back to its own place in the line, which is the front or nearly so. What
+# it has used until now is charged to its tenant.
 PUT_BACK = f"""
 local function put_back(unit, queue, tenant, at, delay)
+  local known = redis.call('HMGET', unit, 'state', 'runner', 'holder', 'began', 'jobs', 'priority')
   redis.call('HDEL', unit, 'holder', 'begun')
-  local known = redis.call('HMGET', unit, 'state', 'runner')
+  local used = 0
   if known[1] == 'running' and known[2] == unit then  -- not where another message's holder runs the same job
+    used = now_us - (known[4] or now_us)
     redis.call('HSET', unit, 'state', 'queued')
   end
   redis.call('ZREM', queue .. '{LEASES}', unit)
+  if known[3] then
+    settle(queue, tenant, used, 1)
+  end
   if delay > 0 then
     redis.call('ZADD', queue .. '{DELAYED}', text(now + delay), unit)
   else
-    wait(unit, queue, tenant, at)
+    wait(unit, share_of(queue, tenant), at, known[5] or 1, known[6] or {DEFAULT_PRIORITY})
     redis.call('RPUSH', queue, '{TOKEN}')
   end
 end
@@ -34,9 +59,9 @@ local function end_delays(queue, most)
   local delayed = queue .. '{DELAYED}'
   for _, unit in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', text(now), 'LIMIT', 0, most)) do
     redis.call('ZREM', delayed, unit)
-    local known = redis.call('HMGET', unit, 'message', 'tenant', 'at')
+    local known = redis.call('HMGET', unit, 'message', 'tenant', 'at', 'jobs', 'priority')
     if known[1] then
-      wait(unit, queue, known[2], known[3])
+      wait(unit, share_of(queue, known[2]), known[3], known[4] or 1, known[5] or {DEFAULT_PRIORITY})
       redis.call('RPUSH', queue, '{TOKEN}')
     end
   end
@@ -45,17 +70,20 @@ end
 
 # Ends a unit, wherever it is.
 CLOSE_UNIT = f"""
-local function close(unit)
-  local home = redis.call('HMGET', unit, 'queue', 'tenant')
-  if home[1] and redis.call('ZREM', home[1] .. '{LEASES}', unit) == 0
-    and redis.call('ZREM', home[1] .. '{DELAYED}', unit) == 0 then
-    local waiting = home[1] .. '{WAITING}' .. home[2]
-    if redis.call('ZREM', waiting, unit) == 1 then
-      redis.call('LREM', home[1], 1, '{TOKEN}')
-      if redis.call('EXISTS', waiting) == 0 then
-        redis.call('ZREM', home[1] .. '{TENANTS}', home[2])
-      end
+local function close(unit, used, home)
+  home = home or redis.call('HMGET', unit, 'queue', 'tenant', 'holder', 'jobs')
+  local queue, tenant = home[1], home[2]
+  if queue and redis.call('ZREM', queue .. '{LEASES}', unit) == 1 then
+    if home[3] then
+      settle(queue, tenant, used, 1)
     end
+  elseif queue and redis.call('ZREM', queue .. '{WAITING}' .. tenant, unit) == 1 then
+    redis.call('LREM', queue, 1, '{TOKEN}')
+    local share = share_of(queue, tenant)
+    leave_line(share, home[4] or 1)
+    keep_share(share)
+  elseif queue then
+    redis.call('ZREM', queue .. '{DELAYED}', unit)
   end
   if string.sub(unit, 1, {len(MESSAGE_PREFIX)}) == '{MESSAGE_PREFIX}' then
     redis.call('DEL', unit)
@@ -65,12 +93,45 @@ local function close(unit)
 end
 """
 
-# Makes a unit of a hash and has it wait, with a wake-up.
+# Makes a unit of a hash: the fields that it has, and its place in the line.
 QUEUE = f"""
-local function queue_up(unit, message, queue, tenant)
-  redis.call('HSET', unit, 'message', message, 'queue', queue, 'tenant', tenant, 'at', text(now_us))
-  wait(unit, queue, tenant, text(now_us))
-  redis.call('LPUSH', queue, '{TOKEN}')
+local function fields_of(message, queue, tenant, priority, jobs)
+  local fields = {{'message', message, 'queue', queue, 'tenant', tenant, 'at', text(now_us)}}
+  if tonumber(priority) ~= {DEFAULT_PRIORITY} then
+    fields[9], fields[10] = 'priority', priority
+  end
+  if tonumber(jobs) > 1 then
+    fields[#fields + 1], fields[#fields + 2] = 'jobs', jobs
+  end
+  return fields
+end
+"""
+
+# Takes what is next in the line of the tenant whose turn it is. Where more waits and no wake-up is left, one
+# got lost: here is another.
+TAKE_NEXT = f"""
+local function take_next(queue, holder, lease_ms)
+  while true do
+    local tenant = redis.call('ZRANGE', queue .. '{TENANTS}', 0, 0)[1]
+    if not tenant then
+      return {{'none'}}
+    end
+    local share = share_of(queue, tenant)
+    local unit = redis.call('ZPOPMIN', queue .. '{WAITING}' .. tenant)[1]
+    local known = unit and redis.call('HMGET', unit, 'message', 'lost', 'jobs') or {{}}
+    share.clock = math.max(share.clock, share.used)
+    share.hands = share.hands + (known[1] and 1 or 0)
+    leave_line(share, known[3] or 1)
+    keep_share(share)
+    if known[1] then
+      redis.call('HSET', unit, 'holder', holder)
+      redis.call('ZADD', queue .. '{LEASES}', text(now + lease_ms), unit)
+      if redis.call('LLEN', queue) == 0 and redis.call('EXISTS', queue .. '{TENANTS}') == 1 then
+        redis.call('LPUSH', queue, '{TOKEN}')
+      end
+      return {{'taken', unit, known[1], known[2] or '0'}}
+    end
+  end
 end
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
@@ -124,11 +124,16 @@ class Sandbox:
         limits: Limits | None = None,
         *,
         prepare: bool = True,
+        stop: Callable[[], bool] | None = None,
     ) -> Outcome:
         """Run `program` in a fresh cell and return how it ended; whatever the code does is an Outcome.
 
         The next standby is asked for at the end, unless `prepare` is false: then call `prepare()` as soon
         as what is more urgent is done.
+
+        `stop` is asked every 20 ms while the code runs, and ends it when it says true: with the verdict
+        `cancelled`, unless its answer was there already. It must be quick, since the clocks wait for it;
+        `threading.Event().is_set` will do.
 
         Raises CellLost when the zygote was killed from outside while the code ran, SandboxUnavailable when
         it cannot be started again, SandboxClosed after close(), ValueError when the inputs are no JSON.
@@ -142,7 +147,7 @@ class Sandbox:
                 self._replace()
             cell, zygote, baseline = self._take()
             try:
-                ending = supervise(cell, zygote, baseline, job, program.mode, limits)
+                ending = supervise(cell, zygote, baseline, job, program.mode, limits, stop)
             except CellLost:
                 self._retire()
                 raise

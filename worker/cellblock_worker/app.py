@@ -24,7 +24,7 @@ from cellblock_producer.contract import ErrorKind
 from cellblock_producer.leases import Lease
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
-from . import transport
+from . import revoke, transport
 from .batch import run_batch
 from .envelope import Admitted
 from .holding import Holding
@@ -34,6 +34,7 @@ from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .sending import Sending
 from .settings import Settings
+from .stops import Listener, Stops
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
 
@@ -58,6 +59,8 @@ class Cellblock(Celery):
     link: LedgerLink
     holding: Holding
     sending: Sending
+    stops: Stops
+    listener: Listener
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
@@ -118,6 +121,7 @@ class Worker(StockWorker):
         except Exception as error:
             _log.critical("the worker does not start: %s", error)
             raise SystemExit(DOES_NOT_START) from None
+        revoke.serve()
         _share_memory()
         super().start()
 
@@ -126,12 +130,14 @@ class Worker(StockWorker):
         super().on_consumer_ready(consumer)
         app = cast("Cellblock", self.app)
         app.holding.start()
+        app.listener.start(app.holding.worker)
         app.sending.start()
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
         super().on_stopped()
         app = cast("Cellblock", self.app)
+        app.listener.stop()
         app.holding.stop()
         app.sending.stop()
 
@@ -168,7 +174,9 @@ def create_app(
     transport.register()
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
-    app.holding = Holding(settings, time_limit_s=app.time_limit_s(MAX_BATCH))
+    app.stops = Stops()
+    app.listener = Listener(settings, app.stops)
+    app.holding = Holding(settings, app.stops, time_limit_s=app.time_limit_s(MAX_BATCH))
     app.sending = Sending(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.conf.update(_celery_settings(app))
@@ -203,6 +211,7 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
             execute=execute,
             prepare=app.prepare or _nothing,
             lease=sealed.lease,
+            stops=app.stops,
             closes=bool(self.request.ignore_result),
         )
         jobs = sealed.open()

@@ -14,7 +14,7 @@ import redis
 import trustme
 from cellblock_producer import Client
 from cellblock_producer.contract import Job, Result
-from cellblock_producer.keys import result_key
+from cellblock_producer.keys import record_key, result_key
 from cellblock_producer.outbox import Outbox, Unsent
 from cellblock_producer.webhooks import verify
 from cellblock_worker.embedded import EmbeddedServer
@@ -203,6 +203,17 @@ def test_results_of_stock_senders_and_those_that_no_run_made_are_sent_as_well(
     results = [task_on(client, "engine")[1] for _ in range(3)]
     kinds = {result.job_id: result.error and str(result.error.kind) for result in results}
     assert kinds == {"stock": None, "invalid": "invalid_job", "late": "expired"}
+
+
+def test_a_job_that_is_cancelled_while_it_runs_has_one_reply(engine: Client, client: redis.Redis) -> None:
+    handle = engine.submit(job(TASK, id="stopped", code="hang"))
+    wait_for(lambda: client.hget(record_key(handle.name), "state") == b"running")
+    handle.cancel()
+    result = task_on(client, "engine")[1]
+    assert result.error is not None
+    assert (result.job_id, result.error.kind) == ("stopped", "cancelled")
+    engine.run(job(TASK, id="next"), timeout=30)
+    assert task_on(client, "engine")[1].job_id == "next"
 
 
 def test_each_job_of_a_batch_has_its_own(engine: Client, client: redis.Redis) -> None:

@@ -9,8 +9,8 @@ from .unit_parts import CLOSE_UNIT, HELD
 
 # KEYS: record, Result, unit. ARGV: digest, holder ('': there is no unit), '1' for the last job of the unit,
 # lease_ms, max_attempts (0: no bound), deadline_ms (0: none), reply_to (for a job without a record). Where
-# the last job is not to be run, the unit is done. A job that was put off has one more attempt for each time, and
-# is not begun before it is due.
+# the last job is not to be run, the unit is done. A job that was put off has one more attempt for each time,
+# and is not begun before it is due.
 # A unit that is a record itself holds the job of that record, whatever this side makes of its digest.
 BEGIN = Script(
     NOW

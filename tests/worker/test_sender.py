@@ -1,4 +1,4 @@
-"""The sender's loop, in this process: who is slow holds nobody up, what is under way at the end is put back."""
+"""The sender's loop, in this process: who is slow holds nobody up, and the end puts back what goes on."""
 
 import asyncio
 import socket

@@ -31,5 +31,17 @@ failing='{"language": "python3", "code": "def main(): return 1 / 0", "on_error":
 message "cli-$run-reply" "${failing//$'\n'/}" | $redis -x LPUSH cellblock >/dev/null
 echo "reply: $($redis BRPOP engine 60 | tail -n 1)"
 
-# 4. What is going on: wake-ups and messages that no worker has taken in, jobs that wait, jobs in hand.
+# 4. With a script the job is safe from the answer on, and an id that is known already is found. The digest is
+# that of the job's canonical JSON: keys sorted, no spaces, no defaults.
+canonical='{"code":"def main(): return {}","id":"cli-'$run'-script","language":"python3"}'
+digest=$(printf %s "$canonical" | sha256sum | cut -d ' ' -f 1)
+submit=$(${PYTHON:-python3} -c 'from cellblock_producer.scripts import SUBMIT; print(SUBMIT.text)' | $redis -x SCRIPT LOAD)
+script() {
+    $redis EVALSHA "$submit" 3 "cellblock:job:default:cli-$run-script" "cellblock:result:default:cli-$run-script" cellblock \
+        "$digest" "" 3600 "$(message "cli-$run-script" "$canonical")" default 5 ""
+}
+echo "first: $(script | head -n 1)"
+echo "again: $(script | head -n 1)"
+
+# 5. What is going on: wake-ups and messages that no worker has taken in, jobs that wait, jobs in hand.
 echo "queue: $($redis LLEN cellblock), tenants waiting: $($redis ZCARD cellblock:tenants), in hand: $($redis ZCARD cellblock:leases)"

@@ -96,10 +96,18 @@ class Outbox:
         return self.queue + OUTBOX
 
     def claim(self, most: int, hold_ms: int) -> Claim:
-        """Take what is due. It is due again after `hold_ms`, unless it is dealt with by then."""
+        """Take what is due. It is due again after `hold_ms`, unless it is dealt with by then.
+
+        What cannot be read is given up.
+        """
         _, next_ms, *found = self._call(CLAIM_REPLIES, (), most, hold_ms)
-        entries = tuple(_read_entry(words) for words in found)
-        return Claim(entries, None if next_ms < 0 else int(next_ms))
+        entries = []
+        for words in found:
+            try:
+                entries.append(_read_entry(words))
+            except ValueError:  # of a version to come, say; the others must not wait for it
+                self.give_up(words[0].decode(), "it cannot be read")
+        return Claim(tuple(entries), None if next_ms < 0 else int(next_ms))
 
     def forget(self, entry_id: str) -> bool:
         """Take an entry out: it was sent, or the operator does not want it. False: it is not there."""
@@ -131,7 +139,8 @@ class Outbox:
                 )
                 if words[0] is not None:  # else it was sent meanwhile, or has expired
                     name, reply, tries, since_ms, why = (word.decode() if word else "" for word in words)
-                    kind = json.loads(reply)["kind"]
+                    said: Any = json.loads(reply)
+                    kind = str(said.get("kind"))
                     yield Unsent(entry_id.decode(), name, kind, given_up, int(tries), int(since_ms), why)
 
     def _call(self, script: Any, keys: tuple[str, ...], *args: str | int) -> list[Any]:  # noqa: ANN401

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cellblock_producer import Client
 from cellblock_worker.attached import start_attached
 
 from tests.support.stack import Stack
@@ -71,6 +72,7 @@ def test_an_engine_of_redis_cli_alone(stack: Stack) -> None:
             EXAMPLES / "redis_cli.sh",
             REDIS_CLI=f"{real} -s {socket}" if real else shim,
             RUN="7",
+            PYTHON=sys.executable,
         )
     )
     result = json.loads(said["result"])
@@ -78,3 +80,7 @@ def test_an_engine_of_redis_cli_alone(stack: Stack) -> None:
     [reply], _, _ = json.loads(json.loads(said["reply"])["body"])
     assert (reply["job_id"], reply["branch"]) == ("cli-7-reply", "fail")
     assert reply["outputs"] == {"error_type": "ZeroDivisionError", "error_message": "division by zero"}
+    assert (said["first"], said["again"] in ("known", "done")) == ("queued", True)
+    with Client(stack.url) as client:  # our client finds the same job under its name
+        same = {"language": "python3", "code": "def main(): return {}", "id": "cli-7-script"}
+        assert client.run(same, timeout=60).attempts == 1

@@ -142,6 +142,17 @@ def test_what_is_given_up_is_kept_and_can_be_sent_again(
     assert (entry.id, entry.tries) == (entry_id, 1)
 
 
+def test_what_cannot_be_read_holds_nothing_up(
+    client: Client, ledger: Ledger, outbox: Outbox, redis: Redis
+) -> None:
+    client.submit_many([job("one"), job("two")])
+    redis.hset("cellblock:job:default:one", "reply_to", 'cellblock\n{"kind":"pigeon"}')
+    finish(ledger, job("one"), job("two"))
+    assert [entry.name.id for entry in outbox.claim(10, 60_000).entries] == ["two"]
+    given_up = next(outbox.unsent(10))
+    assert (given_up.kind, given_up.why) == ("pigeon", "it cannot be read")
+
+
 def test_what_is_kept_is_bounded_and_the_oldest_goes(ledger: Ledger, outbox: Outbox, redis: Redis) -> None:
     now: Any = redis.time()
     redis.zadd(

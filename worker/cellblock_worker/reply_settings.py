@@ -55,7 +55,8 @@ def read_origin(text: str) -> Target:
     return Target(target.scheme, "*." + target.host, target.port, "/") if "://*." in text else target
 
 
-def _names(given: object) -> object:
+def read_names(given: object) -> object:
+    """The names of a setting that has them with commas between."""
     return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
 
 
@@ -64,7 +65,7 @@ class ReplySettings(BaseModel):
 
     model_config = _CONFIG
 
-    reply_queues: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+    reply_queues: Annotated[tuple[str, ...], BeforeValidator(read_names)] = Field(
         default=(),
         description="Queues that a job's `reply` may put a Celery task on, with commas between.",
     )

@@ -10,7 +10,7 @@ from cellblock_producer.scripts import MOST, MOST_EACH
 from pydantic import BeforeValidator, Field, ValidationError
 
 from .output_settings import OutputSettings
-from .reply_settings import ReplySettings
+from .reply_settings import ReplySettings, read_names
 from .runtimes import DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
@@ -18,10 +18,6 @@ PREFIX = "CELLBLOCK_"
 
 class SettingsError(ValueError):
     """An environment variable is unknown or holds a value that does not fit; the message names it."""
-
-
-def _names(given: object) -> object:
-    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
 
 
 class Settings(OutputSettings, ReplySettings):
@@ -98,7 +94,7 @@ class Settings(OutputSettings, ReplySettings):
         '{"python3": {}, "nodejs": {"interpreter": …}, '
         '"python3-data": {"language": "python3", "packages": …, "preload": ["numpy"]}}.',
     )
-    require_layers: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+    require_layers: Annotated[tuple[str, ...], BeforeValidator(read_names)] = Field(
         default=(),
         description="Layers of the sandbox without which the worker must not start, beside the core, as "
         "`cellblock doctor` names them, with commas between: private root, pid namespace.",

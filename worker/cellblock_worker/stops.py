@@ -25,7 +25,6 @@ _KEY = 8  # bytes; each is written and read as one
 _PLACES = 256
 _PATIENCE_S = 5.0
 _PAUSE_S = 1.0
-_JOIN_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -94,30 +93,27 @@ class Listener:
             self._thread.start()
 
     def stop(self) -> None:
-        """End it."""
+        """Have it end: soon, or with the process, which does not wait for it."""
         self._stopping.set()
-        if self._thread is not None:
-            try:
-                self._redis.publish(self._channel, "")  # wakes it
-            except redis.RedisError:
-                return  # it ends with the process
-            self._thread.join(_JOIN_S)
-        self._redis.close()
 
     def _listen(self) -> None:
         pubsub: Any = self._redis.pubsub(  # type: ignore[no-untyped-call]
             ignore_subscribe_messages=True
         )
+        in_trouble = False
         while not self._stopping.is_set():
             try:
                 if not pubsub.channels:
                     pubsub.subscribe(self._channel)
                 said = pubsub.get_message(timeout=_PATIENCE_S)
             except redis.RedisError as error:  # what is missed now is known at the next renewal
-                _log.warning("cannot hear of cancelled jobs: %s", type(error).__name__)
+                if not in_trouble:
+                    _log.warning("cannot hear of cancelled jobs: %s", type(error).__name__)
+                in_trouble = True
                 pubsub.reset()
                 self._stopping.wait(_PAUSE_S)
             else:
-                if said and said["data"]:
+                in_trouble = False
+                if said is not None:
                     self._stops.post(said["data"].decode())
         pubsub.close()

@@ -8,7 +8,7 @@ const apply = Reflect.apply;
 const { slice, split, includes, indexOf, startsWith, toWellFormed } = String.prototype;
 const { exec } = RegExp.prototype;
 const { has } = Set.prototype;
-const { isArray } = Array;
+const isPlainArray = Array.isArray;
 const { isDate, isGeneratorObject, isMap, isNativeError, isRegExp, isSet } = types;
 
 const NODE = 'node.js'; // the name under which the code stands in stacks
@@ -17,6 +17,15 @@ const STACK_LENGTH = 16000;
 const PLACE = /(?:^|[\s(@])node\.js:(\d+)(?::\d+)?/;
 const OUT_OF_MEMORY = /^(?:Array buffer allocation failed|WebAssembly\.(?:Memory\(\): could not allocate memory|Memory\.grow\(\): Unable to grow|\w+\(\): Out of memory))/;
 const OUT_OF_MEMORY_CODES = new Set(['ENOMEM', 'ERR_MEMORY_ALLOCATION_FAILED', 'Z_MEM_ERROR']);
+
+// Array's own throws at a proxy that was revoked.
+function isArray(value) {
+  try {
+    return isPlainArray(value);
+  } catch {
+    return false;
+  }
+}
 
 const cut = (text, length) => apply(slice, apply(toWellFormed, text, []), [0, length]);
 
@@ -34,8 +43,16 @@ function fault(kind, message, { type = '', line = null, traceback = '' } = {}) {
 const SHOWN = { __proto__: null, depth: 1, breakLength: Infinity, customInspect: false, getters: false };
 const CAUSES = 4;
 
-// The fault behind what the code threw and did not catch, which need not be an Error.
+// The fault behind what the code threw and did not catch, which need not be an Error; this never throws itself.
 function faultOf(thrown) {
+  try {
+    return looked(thrown);
+  } catch {
+    return fault('code_error', 'the code threw what cannot be looked at', { type: isObject(thrown) ? 'Object' : typeof thrown });
+  }
+}
+
+function looked(thrown) {
   if (!isObject(thrown)) {
     const shown = typeof thrown === 'object' || thrown === undefined ? '' : `: ${text(() => String(thrown))}`;
     return fault('code_error', `the code threw ${describe(thrown)}${shown}`, { type: nameOf(thrown) });

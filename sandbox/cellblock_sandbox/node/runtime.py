@@ -59,6 +59,7 @@ def nodejs_runtime(
         name=name,
         language="nodejs",
         argv=(str(node), *_FLAGS, str(_INSIDE / "zygote.js")),
+        interpreter=str(node),
         environ={
             **_environ(libraries),
             "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
@@ -92,6 +93,7 @@ def oneshot_runtime(
         python,
         language="nodejs",
         argv=(*start, f"node.oneshot:{places}:{_INSIDE}", told),
+        interpreter=str(node),
         trees=tuple({*python.trees, *_trees(node, libraries, packages)}),
         policy=Policy(threads=True, executable_memory=True, execs=True),
         probe=(_INSIDE / "probe.js").read_text(),

@@ -98,6 +98,17 @@ def test_the_streams_are_streams(sandbox: Sandbox) -> None:
     assert (outcome.stdout, len(outcome.stderr)) == ("abcd\nef", 1_000_000)
 
 
+def test_what_throws_in_a_hook_is_told(sandbox: Sandbox) -> None:
+    body = """
+    const { createHook } = require('async_hooks');
+    createHook({ init() { throw new Error('of a hook') } }).enable();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    """
+    outcome = run_main(sandbox, body)
+    assert outcome.verdict is Verdict.CODE_ERROR
+    assert outcome.stderr.startswith("Error: of a hook\n    at AsyncHook.init (node.js:3:")
+
+
 def test_files_by_their_descriptor_are_the_streams(sandbox: Sandbox) -> None:
     body = "const fs = require('fs'); fs.writeSync(1, 'out'); fs.writeFileSync(2, 'err'); return {}"
     outcome = run_main(sandbox, body)

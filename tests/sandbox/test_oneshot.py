@@ -96,13 +96,3 @@ def test_no_node_at_all_is_said() -> None:
 def test_a_node_of_the_systems_own() -> None:
     with Sandbox(best_nodejs_runtime(interpreter=Path("/usr/bin/node"))) as sandbox:
         assert run(sandbox, "async function main() { return {v: process.version} }").outputs["v"]
-
-
-def test_packages_of_npm_are_found(tmp_path: Path) -> None:
-    folder = tmp_path / "node_modules" / "left"
-    folder.mkdir(parents=True)
-    (folder / "index.js").write_text("module.exports = (text) => `<${text}`")
-    tmp_path.chmod(0o755)
-    with Sandbox(runtime.nodejs_runtime(packages=tmp_path, preload=("left",))) as sandbox:
-        code = "function main() { return {a: require('left')('x')} }"
-        assert run(sandbox, code).outputs == {"a": "<x"}

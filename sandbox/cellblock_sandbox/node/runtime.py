@@ -87,7 +87,7 @@ def oneshot_runtime(
     libraries = needed_files([node])
     python = python_runtime(name, distributions=(), preload=())
     inner = [str(node), *_FLAGS, str(_INSIDE / "oneshot.js"), json.dumps(_config(packages, preload))]
-    told = json.dumps({"argv": inner, "environ": _environ(libraries)})
+    told = json.dumps({"argv": inner, "environ": _environ(libraries), "folder": str(packages or "/")})
     start, places = python.argv[:-1], python.argv[-1].partition(":")[2]
     return replace(
         python,

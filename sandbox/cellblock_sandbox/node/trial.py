@@ -12,7 +12,8 @@ from cellblock_sandbox.node.runtime import PRELOAD, nodejs_runtime, oneshot_runt
 from cellblock_sandbox.runtime import Runtime
 from cellblock_sandbox.sandbox import Sandbox
 
-# Timers, the thread pool, the compiler, the collector and WebAssembly, each as it is after a fork.
+# Timers, the thread pool, the compiler, the collector and WebAssembly, each as it is after a fork; and
+# the end of what there is to do, before which some Nodes wait for work that they gave to threads.
 _TRIAL: Final = Program(
     code="""
 async function main() {
@@ -20,12 +21,19 @@ async function main() {
   const zipped = await require('node:util').promisify(require('node:zlib').gzip)('trial')
   let sum = 0
   for (let turn = 0; turn < 300_000; turn++) sum += [turn % 7].length
-  const empty = await WebAssembly.instantiate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
-  return {zipped: zipped.length > 0, sum, instance: typeof empty.instance, random: Math.random()}
+  const {exports: {add}} = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([
+    ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1],
+    ...[3, 97, 100, 100, 0, 0, 10, 9, 1, 7, 0, 32, 0, 32, 1, 106, 11],
+  ])))
+  let count = 0
+  while (count < 3_000_000) count = add(count, 1)
+  await WebAssembly.instantiate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
+  const drained = await new Promise((resolve) => process.once('beforeExit', () => resolve(true)))
+  return {zipped: zipped.length > 0, sum, count, drained, random: Math.random()}
 }
 """
 )
-_EXPECTED: Final = {"zipped": True, "sum": 300_000, "instance": "object"}
+_EXPECTED: Final = {"zipped": True, "sum": 300_000, "count": 3_000_000, "drained": True}
 _LIMITS: Final = Limits(wall_ms=20_000, cpu_ms=20_000)
 
 

@@ -113,6 +113,7 @@ static void write_all(int descriptor, const void *data, size_t size) {
     ssize_t written = write(descriptor, at, size);
     if (written < 0) {
       if (errno == EINTR) continue;
+      if (errno == EAGAIN && poll(&(struct pollfd){descriptor, POLLOUT, 0}, 1, -1) >= 0) continue; /* the code's doing */
       return; /* nobody reads: the owner is gone, and we soon are, too */
     }
     at += written;

@@ -67,6 +67,16 @@ def test_a_large_print_arrives_whole(sandbox: Sandbox) -> None:
     assert run_main(sandbox, "console.log('é'.repeat(300000)); return {}").stdout == "é" * 300_000 + "\n"
 
 
+def test_a_descriptor_that_does_not_wait_loses_nothing(sandbox: Sandbox) -> None:
+    body = """
+    new (require('net').Socket)({ fd: 1, readable: false }).unref();
+    for (let i = 0; i < 9; i++) process.stdout.write('x'.repeat(100000));
+    return { a: 1 };
+    """
+    outcome = run_main(sandbox, body)
+    assert (outcome.outputs, len(outcome.stdout)) == ({"a": 1}, 900_000), outcome.fault
+
+
 def test_bytes_and_encodings(sandbox: Sandbox) -> None:
     body = """
     process.stdout.write('61ff', 'hex');

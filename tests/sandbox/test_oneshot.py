@@ -1,5 +1,6 @@
 """Where Node.js cannot be forked, a process of its own is booted ahead of each job, confined alike."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,9 +88,18 @@ def test_where_the_trial_fails_the_note_says_how(monkeypatch: pytest.MonkeyPatch
         trial._trial.cache_clear()
 
 
-def test_no_node_at_all_is_said() -> None:
-    with pytest.raises(SandboxUnavailable, match=r"no Node\.js at /nowhere"):
-        best_nodejs_runtime(interpreter=Path("/nowhere"))
+@pytest.mark.parametrize(
+    ("interpreter", "told"),
+    [
+        ("/nowhere", r"no Node\.js at /nowhere"),
+        ("/usr/bin", r"no Node\.js at /usr/bin"),
+        ("/etc/passwd", r"no Node\.js at /etc/passwd"),
+        (sys.executable, r"is no Node\.js: asked for its version, it says 'Python "),
+    ],
+)
+def test_what_is_no_node_is_said_so(interpreter: str, told: str) -> None:
+    with pytest.raises(SandboxUnavailable, match=told):
+        best_nodejs_runtime(interpreter=Path(interpreter))
 
 
 @pytest.mark.skipif(not Path("/usr/bin/node").exists(), reason="the system has no Node.js")

@@ -103,7 +103,7 @@ def oneshot_runtime(
 
 def _node(interpreter: Path | None) -> Path:
     node = Path(os.path.realpath(interpreter or _bundled()))
-    if not os.access(node, os.X_OK):
+    if not node.is_file() or not os.access(node, os.X_OK):
         raise SandboxUnavailable(f"there is no Node.js at {node}")
     return node
 

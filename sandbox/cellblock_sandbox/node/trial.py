@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -34,6 +36,7 @@ async function main() {
 """
 )
 _EXPECTED: Final = {"zipped": True, "sum": 300_000, "count": 3_000_000, "drained": True}
+_VERSION_S: Final = 20
 _LIMITS: Final = Limits(wall_ms=20_000, cpu_ms=20_000)
 
 
@@ -57,7 +60,20 @@ def best_nodejs_runtime(
     if not reason:
         return runtime
     note = f"each job boots a Node.js of its own, which is slow: forked cells do not work here ({reason})"
-    return oneshot_runtime(name, interpreter=interpreter, packages=packages, preload=preload, note=note)
+    runtime = oneshot_runtime(name, interpreter=interpreter, packages=packages, preload=preload, note=note)
+    _check_that_it_is_node(runtime.interpreter)
+    return runtime
+
+
+def _check_that_it_is_node(interpreter: str) -> None:
+    """Say so of what is something else, in place of how that fails."""
+    asked = [interpreter, "--version"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=_VERSION_S).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SandboxUnavailable(f"{interpreter} cannot be run: {error}") from error
+    if not re.match(r"v\d+\.\d+\.\d+\s*$", told):
+        raise SandboxUnavailable(f"{interpreter} is no Node.js: asked for its version, it says {told[:50]!r}")
 
 
 @cache

@@ -38,3 +38,4 @@ async function serve(hands) {
 }
 
 module.exports = { warm, rehearse: harness.rehearse, serve };
+//# sourceURL=node:cell/cell

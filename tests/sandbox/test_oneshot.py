@@ -106,3 +106,7 @@ def test_what_is_no_node_is_said_so(interpreter: str, told: str) -> None:
 def test_a_node_of_the_systems_own() -> None:
     with Sandbox(best_nodejs_runtime(interpreter=Path("/usr/bin/node"))) as sandbox:
         assert run(sandbox, "async function main() { return {v: process.version} }").outputs["v"]
+        # Some wait, when nothing is left to do, for what was given to threads: here the collector's work.
+        body = "for await (const _ of require('v8').getHeapSnapshot()); await new Promise(() => {})"
+        told = fault(run(sandbox, f"async function main() {{ {body} }}", limits=Limits(memory_mb=256)))
+        assert "a promise that never settles" in told.message

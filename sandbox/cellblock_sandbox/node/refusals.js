@@ -6,6 +6,7 @@
 'use strict';
 
 const modules = require('node:module');
+const os = require('node:os');
 const traces = require('node:trace_events');
 const v8 = require('node:v8');
 const vm = require('node:vm');
@@ -88,6 +89,7 @@ function install() {
   process.report.writeReport = refuse('write a file');
   refuseThreads();
   memoryUsageWithoutProc();
+  processorsWithoutProc();
   modules.syncBuiltinESMExports();
 }
 
@@ -125,6 +127,14 @@ function memoryUsageWithoutProc() {
   };
   memoryUsage.rss = rss;
   defineProperty(process, 'memoryUsage', { value: memoryUsage, configurable: true, writable: true, enumerable: true });
+}
+
+// Node counts them in /proc, and finds none; code divides by their number.
+function processorsWithoutProc() {
+  const { availableParallelism } = os;
+  const { from } = Array;
+  const times = () => ({ user: 0, nice: 0, sys: 0, idle: 0, irq: 0 });
+  os.cpus = () => from({ length: availableParallelism() }, () => ({ model: 'unknown', speed: 0, times: times() }));
 }
 
 function refuse(attempt) {

@@ -8,7 +8,7 @@
 const crypto = require('node:crypto');
 const { syncBuiltinESMExports } = require('node:module');
 
-const { randomBytes, randomInt, randomUUID } = crypto;
+const { randomBytes, randomInt } = crypto;
 const { apply } = Reflect;
 const { isSafeInteger } = Number;
 const { nextTick } = process;
@@ -16,13 +16,15 @@ const BITS = 48; // those of Node's own randomInt
 const ALL = 2 ** BITS;
 
 const freshInt = () => randomBytes(BITS / 8).readUIntBE(0, BITS / 8);
-const freshUUID = (options) => randomUUID({ ...options, disableEntropyCache: true });
+const freshNumber = () => (freshInt() * 32 + (randomBytes(1)[0] & 31)) / 2 ** 53;
+const freshUUID = (draw) => (options) => draw({ ...options, disableEntropyCache: true });
 
+const UUIDS = ['randomUUID', 'randomUUIDv7'].filter((name) => name in crypto);
 const fresh = [
-  [Math, 'random', () => (randomBytes(7).readUIntBE(1, 6) * 32 + (randomBytes(1)[0] & 31)) / 2 ** 53],
-  [crypto, 'randomUUID', freshUUID],
-  [globalThis.crypto.constructor.prototype, 'randomUUID', () => freshUUID()],
+  [Math, 'random', freshNumber],
   [crypto, 'randomInt', freshRandomInt],
+  ...UUIDS.map((name) => [crypto, name, freshUUID(crypto[name])]),
+  [globalThis.crypto.constructor.prototype, 'randomUUID', freshUUID(crypto.randomUUID)],
 ];
 
 function freshRandomInt(...given) {

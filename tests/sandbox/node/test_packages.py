@@ -21,6 +21,7 @@ PACKAGES = {
         const c = require('node:crypto');
         const { random } = Math, { randomUUID, randomInt } = c;
         module.exports.name = [random(), randomUUID(), crypto.randomUUID(), randomInt(9)].join();
+        c.randomUUIDv7?.();
         module.exports.kept = { random, randomUUID, randomInt };
     """,
 }
@@ -31,6 +32,7 @@ const later = (draw) => new Promise((resolve) => draw((_, number) => resolve(num
 async function main() {
   return {
     math: Math.random(), uuid: c.randomUUID(), web: crypto.randomUUID(), int: c.randomInt(2 ** 47),
+    seven: c.randomUUIDv7?.() ?? c.randomUUID(),
     later: await later((done) => c.randomInt(2 ** 47, done)),
     'kept math': kept.random(), 'kept uuid': kept.randomUUID(), 'kept int': kept.randomInt(2 ** 47),
     'kept later': await later((done) => kept.randomInt(1, 2 ** 47, done)),
@@ -94,7 +96,7 @@ def test_are_loaded_once(sandbox: Sandbox) -> None:
 
 def test_what_they_draw_when_they_are_loaded_leaves_no_numbers_to_share(sandbox: Sandbox) -> None:
     drawn = [dict(run(sandbox, DRAW).outputs) for _ in range(20)]
-    assert len(drawn[0]) == 9
+    assert len(drawn[0]) == 10
     for name in drawn[0]:
         assert len({json.dumps(outputs[name]) for outputs in drawn}) == len(drawn), name
 

@@ -61,8 +61,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file = folder / "node_modules" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    for above in (folder, folder.parent, folder.parent.parent):
-        above.chmod(0o755)
+    folder.chmod(0o755)
     return folder
 
 

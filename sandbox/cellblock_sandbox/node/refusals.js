@@ -5,6 +5,7 @@
 // the kernel stops all the same: a cell starts no thread once its code is there.
 'use strict';
 
+const { subscribe } = require('node:diagnostics_channel');
 const modules = require('node:module');
 const os = require('node:os');
 const traces = require('node:trace_events');
@@ -74,6 +75,7 @@ const NAME_LOOKUPS = new Set(['EAI_AGAIN', 'EAI_FAIL', 'EAI_NONAME', 'EAI_SYSTEM
 const SQLITE_CANTOPEN = 14;
 
 const ours = new WeakSet();
+let ofSocket = null; // the last refusal of a WebSocket, whose own error says nothing
 
 // Take out what no system call tells apart. Done in the zygote, before anything else can hold on to it.
 function install() {
@@ -90,6 +92,7 @@ function install() {
   refuseThreads();
   memoryUsageWithoutProc();
   processorsWithoutProc();
+  subscribe('undici:client:connectError', (told) => (ofSocket = refusalOf(told.error)));
   modules.syncBuiltinESMExports();
 }
 
@@ -164,7 +167,7 @@ function refusalBehind(error, depth = 0) {
     const found = refusalBehind(parts[at], depth + 1);
     if (found) return found;
   }
-  return null;
+  return error.message === '' ? ofSocket : null;
 }
 
 function refusalOf(error) {

@@ -110,7 +110,10 @@ def check(settings: Settings) -> None:
             for layer in sandbox.layers
             if not layer.on
         }
+        notes = {name: sandbox.runtime.note for name, sandbox in _sandboxes.items() if sandbox.runtime.note}
     finally:
         close()
     for name, detail in layers.items():
         _log.warning("sandbox layer off: %s (%s)", name, detail or "no reason given")
+    for name, note in notes.items():
+        _log.warning("runtime %s: %s", name, note)

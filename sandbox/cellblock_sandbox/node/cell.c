@@ -117,6 +117,7 @@ static void write_all(int descriptor, const void *data, size_t size) {
     ssize_t written = write(descriptor, at, size);
     if (written < 0) {
       if (errno == EINTR) continue;
+      if (errno == EAGAIN && poll(&(struct pollfd){descriptor, POLLOUT, 0}, 1, -1) >= 0) continue; /* the code's doing */
       return; /* nobody reads: the owner is gone, and we soon are, too */
     }
     at += written;
@@ -304,6 +305,28 @@ static void copy_pages_at_forks(char *from, size_t size, int protection) {
   if (mprotect(from, size, protection | PROT_WRITE)) return; /* then cells are slower, and that is all */
   *(volatile char *)from = *(volatile char *)from;
   mprotect(from, size, protection);
+}
+
+/* Node before 22.17 waits, when nothing is left to do, until helper threads have done what they were given, and a
+ * fork takes none along. So they are given nothing: whoever wants to destroys what is not taken, and does the work
+ * itself where it needs it. Node has no switch for that, but its symbols are exported: one call of a table. */
+static void take_nothing(void) {}
+
+static void spare_helper_threads(void) {
+#define TASK "St10unique_ptrIN2v84TaskESt14default_deleteIS3_EE"
+#define TASK_OF_22 "N2v812TaskPriorityESt10unique_ptrINS1_4TaskESt14default_deleteIS4_EERKNS1_14SourceLocationE"
+  void **table = dlsym(RTLD_DEFAULT, "_ZTVN4node12NodePlatformE");
+  void *give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform18CallOnWorkerThreadE" TASK);
+  if (!give) give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform26PostTaskOnWorkerThreadImplE" TASK_OF_22);
+  Dl_info in;
+  for (void **at = table; table && give && dladdr(at, &in) && in.dli_saddr == table; at++) {
+    if (*at != give) continue;
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = (void *)((uintptr_t)at & ~(size - 1));
+    if (mprotect(page, size, PROT_READ | PROT_WRITE)) return;
+    *at = (void *)take_nothing;
+    mprotect(page, size, PROT_READ);
+  }
 }
 
 static void for_each_segment(on_pages what) { dl_iterate_phdr(each_segment, &what); }
@@ -555,6 +578,7 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
   for (int at = 0; at < CELLS; at++) children[at].pidfd = -1;
   for_each_segment(copy_pages_at_forks);
+  spare_helper_threads();
   install(&inherited, ON_ALL_THREADS);
   bool rehearse = serve_owner(loop, &lock);
   free(lock.own.first);

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -75,6 +76,7 @@ def supervise(
     cell: Cell, zygote: Zygote, baseline: Baseline, job: bytes, mode: Mode, limits: Limits
 ) -> Ending:
     """Hand the job over and see the cell to its end; raises CellLost when the zygote dies."""
+    zygote.make_room(limits)
     return _Supervision(cell, zygote, baseline, limits, mode).run(job)
 
 
@@ -128,7 +130,14 @@ class _Supervision:
             self._bound()
         ended = time.monotonic_ns()
         self._drain()
+        self._explain()
         return self._ending(ended)
+
+    def _explain(self) -> None:
+        """Tell a kill by the kernel, for the sake of the control group, from others."""
+        gone = self._cell.exit
+        if gone is not None and not self._killed and gone.status == signal.SIGKILL:
+            self._stop = Stop.MEMORY if self._zygote.ran_out_of_memory() else None
 
     def _header(self, job_bytes: int) -> bytes:
         memory, limits = self._baseline.memory, self._limits

@@ -47,7 +47,7 @@ def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - o
     for name in settings.runtimes:
         if name in names and name not in _sandboxes:
             runtime = build(name, settings.runtimes[name])
-            sandbox = Sandbox(runtime, required_layers=settings.require_layers)
+            sandbox = Sandbox(runtime, required_layers=settings.require_layers, cgroup=settings.cgroup)
             sandbox.open()
             _sandboxes[name] = sandbox
 

@@ -58,6 +58,7 @@ class Sandbox:
         self._cgroup = cgroup
         self._without_layers = without_layers
         self._self_test = self_test
+        self._trouble = ""
         self._turn = threading.Lock()
         self._owner = 0
         self._zygote: Zygote | None = None
@@ -80,6 +81,14 @@ class Sandbox:
     def layers(self) -> tuple[Layer, ...]:
         """What confines the code here; empty while closed."""
         return self._zygote.layers if self._zygote else ()
+
+    @property
+    def trouble(self) -> str:
+        """Why no fresh zygote could be had when one was last wanted, such as a probe that failed; "" if all is well.
+
+        Where there is an older one, whose self-test it passed, that goes on.
+        """
+        return self._trouble
 
     @property
     def zygote_pid(self) -> int | None:
@@ -211,11 +220,12 @@ class Sandbox:
         self._next = self._next or self._launch()
         try:
             replacement = self._next.result()
-        except BaseException:
+        except BaseException as error:
             if self._next.done():
-                self._next = None
+                self._next, self._trouble = None, str(error)
             raise
         self._retire()
+        self._trouble = ""
         self._zygote, self._next = replacement, None
 
     def _launch(self) -> Future[Zygote]:

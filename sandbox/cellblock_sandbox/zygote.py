@@ -46,6 +46,7 @@ _RLIMITS: Final = {
     "RLIMIT_FSIZE": 0,
     "RLIMIT_MEMLOCK": 0,
     "RLIMIT_MSGQUEUE": 0,
+    "RLIMIT_NPROC": 1024,  # threads of a zygote and its cells; only where no others are counted with them
     "RLIMIT_NOFILE": 64,  # what waits in pipes and sockets is the kernel's memory, and nobody's limit
     "RLIMIT_SIGPENDING": 256,
     "RLIMIT_STACK": 8 << 20,

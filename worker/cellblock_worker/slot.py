@@ -18,6 +18,7 @@ _BUSY_S: Final = 0.01
 
 _prepared = 0.0
 _sandboxes: Final[dict[str, Sandbox]] = {}
+_told: Final[dict[str, str]] = {}  # troubles that were logged
 _log = logging.getLogger(__name__)
 
 
@@ -60,8 +61,24 @@ def prepare() -> None:
     global _prepared
     now = time.monotonic()
     busy, _prepared = now - _prepared < _BUSY_S, now
-    for sandbox in _sandboxes.values():
+    for name, sandbox in _sandboxes.items():
         sandbox.prepare(after_ms=0 if busy else _QUIET_MS)
+        if sandbox.trouble != _told.get(name, ""):
+            _tell(name, sandbox.trouble)
+
+
+def troubles() -> dict[str, str]:
+    """Why a runtime of this pool process cannot be renewed, by its name; empty where all is well."""
+    return {name: sandbox.trouble for name, sandbox in _sandboxes.items() if sandbox.trouble}
+
+
+def _tell(name: str, trouble: str) -> None:
+    """Log it once."""
+    _told[name] = trouble
+    if trouble:
+        _log.error("runtime %s: no fresh zygote can be had, the old one goes on: %s", name, trouble)
+    else:
+        _log.info("runtime %s: a fresh zygote could be had again", name)
 
 
 def close() -> None:

@@ -2,8 +2,8 @@
 
 base, a group that holds no process itself ──> cellblock-…, one for each zygote: memory.max, pids.max, cpu.max
 
-It is the last bound, above those of the cells: it counts what no rlimit does (pipes, sockets, page tables, stacks
-of the kernel's) and leaves no time between two looks.
+It is the last bound, above those of the cells: it counts what no rlimit does (pipes, sockets, page tables,
+stacks of the kernel's) and leaves no time between two looks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ _END_S: Final = 5.0
 # Of a slot: the cell that runs, the one before it, which may still be on its way out, and the standby.
 _CELLS: Final = 3
 _JOBS: Final = 2
-_CELL_BYTES: Final = 32 << 20  # beyond its job's memory: what the owner's looks let pass, and the kernel's part
+_CELL_BYTES: Final = (
+    32 << 20
+)  # beyond its job's memory: what the owner's looks let pass, and the kernel's part
 _THREADS_BESIDE: Final = 16  # an interpreter's own
 _CPU_MAX: Final = "200000 100000"  # one core for the job and one for the next standby
 
@@ -145,7 +147,9 @@ def sweep(base: Path) -> None:
 
 def layer(cgroup: Cgroup | None, refusal: str) -> Layer:
     """What to tell of it."""
-    return Layer(name=NAME, on=cgroup is not None, detail=", ".join(cgroup.controllers) if cgroup else refusal)
+    return Layer(
+        name=NAME, on=cgroup is not None, detail=", ".join(cgroup.controllers) if cgroup else refusal
+    )
 
 
 def _own() -> str:
@@ -162,7 +166,7 @@ def _delegated(folder: Path) -> bool:
 
 
 def _enable(base: Path) -> set[str]:
-    """Have the controllers below `base` that can be had; raises OSError, NoCgroup without the two that bound."""
+    """Have the controllers below `base` that can be had; raises OSError, or NoCgroup without the required."""
     there = set((base / "cgroup.controllers").read_text().split())
     if missing := _REQUIRED - there:
         raise NoCgroup(f"{base} has no controller {' and '.join(sorted(missing))}")

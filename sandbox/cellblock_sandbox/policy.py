@@ -109,8 +109,9 @@ _ARCH_SET_FS: Final = 0x1002
 _FCNTLS: Final = (0, 1, 2, 3, 4, 1030)  # DUPFD GETFD SETFD GETFL SETFL DUPFD_CLOEXEC
 _NO_FCNTLS: Final = (*range(5, 17), *range(1024, 1030), *range(1031, 1044))  # locks, owners, leases, seals
 _IOCTLS: Final = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS FIONREAD FIONBIO FIONCLEX FIOCLEX
-# WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET. Those with priority inheritance name their holder by
-# a number, which may be anybody's: they tell whether it exists and change its rank. No libc uses them unasked.
+# WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET. Those with priority inheritance name their
+# holder by a number, which may be anybody's: they tell whether it exists and change its rank. No libc uses
+# them unasked.
 _FUTEXES: Final = (0, 1, 3, 4, 5, 9, 10)
 _FUTEX_COMMAND: Final = 0x7F
 # The machine's clocks and one's own; any other number is another process's CPU clock, to read or to wait for.
@@ -348,7 +349,7 @@ def _others(table: _Table) -> None:
 
 
 def _descriptors(table: _Table) -> None:
-    """Descriptors may be copied and asked about; a pipe is one for bytes, not for the kernel's notifications."""
+    """Descriptors may be copied and asked about; pipes are for bytes, not for the kernel's notifications."""
     table.allow("pipe2", (1, "MASKED_EQ", os.O_EXCL, 0))
     for command in _FCNTLS:
         table.allow("fcntl", (1, "EQ", command))

@@ -46,10 +46,11 @@ class Sandbox:
 
         Cells of one zygote share its address layout and hash seed; it is replaced after `cells_per_zygote`
         or `seconds_per_zygote`, whichever comes first. `required_layers` names layers that are wanted beside
-        the core, as `layers` names them. `cgroup` is a group (v2) that holds no processes itself, below which
-        each zygote and its cells get one of their own; by default one that systemd has delegated, or none. `without_layers` names layers to leave out: it exists so that tests
-        can show that each one counts, and nothing else may use it; so it is with `self_test`, without which
-        nobody tries whether a new zygote's cells hold.
+        the core, as `layers` names them. `cgroup` is a control group (v2) that holds no processes itself,
+        below which each zygote and its cells get one of their own; by default one that systemd has delegated
+        to us, or none. `without_layers` names layers to leave out: it exists so that tests can show that each
+        one counts, and nothing else may use it; so it is with `self_test`, without which nobody tries whether
+        a new zygote's cells hold.
         """
         self._runtime = runtime or python_runtime()
         self._cells_per_zygote = cells_per_zygote
@@ -84,9 +85,9 @@ class Sandbox:
 
     @property
     def trouble(self) -> str:
-        """Why no fresh zygote could be had when one was last wanted, such as a probe that failed; "" if all is well.
+        """Why no fresh zygote could be had when last wanted, such as a failing probe; "" if all is well.
 
-        Where there is an older one, whose self-test it passed, that goes on.
+        An older one, which has passed its self-test, goes on meanwhile.
         """
         return self._trouble
 

@@ -97,7 +97,7 @@ class Zygote:
             raise CellLost("the zygote died") from error
 
     def make_room(self, limits: Limits) -> None:
-        """Let its control group, if it has one, hold a job of such limits; raises CellLost where it is gone."""
+        """Let its control group, if any, hold a job of such limits; raises CellLost where it is gone."""
         if self._cgroup is not None:
             try:
                 self._cgroup.allow(limits.memory_mb, limits.threads)
@@ -105,7 +105,7 @@ class Zygote:
                 raise CellLost("the zygote's control group is gone") from error
 
     def ran_out_of_memory(self) -> bool:
-        """Whether the kernel has killed one of its cells, since we last asked, for its control group's sake."""
+        """Whether the kernel killed one of its cells for its control group's sake since we last asked."""
         return self._cgroup is not None and self._cgroup.killed_one()
 
     def hear(self) -> None:
@@ -162,9 +162,7 @@ class _Process:
         os.close(self._pidfd)
 
 
-def launch(
-    runtime: Runtime, without_layers: tuple[str, ...] = (), cgroup_base: Path | None = None
-) -> Zygote:
+def launch(runtime: Runtime, without_layers: tuple[str, ...] = (), cgroup_base: Path | None = None) -> Zygote:
     """A warm zygote; raises SandboxUnavailable with the reason where there can be none.
 
     Its control group is made below `cgroup_base`, or where systemd has delegated some.

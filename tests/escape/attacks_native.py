@@ -23,7 +23,7 @@ def attack():
         name="calls that the newest kernels have",
         code="""
 def attack():
-    # cachestat fchmodat2 map_shadow_stack futex_* statmount listmount lsm_* mseal *xattrat open_tree_attr file_*
+    # cachestat fchmodat2 map_shadow_stack futex_* statmount lsm_* mseal *xattrat open_tree_attr file_*
     for number in range(451, 480):
         by_libc(number, libc.syscall(ctypes.c_long(number), 0, 0, 0, 0, 0, 0))
 """,
@@ -50,7 +50,7 @@ def attack():
         name="400 MB of shared anonymous memory",
         code="""
 def attack():
-    for flags in (0x21, 0x23, 0x28, 0x4021, 0x8021):  # SHARED, VALIDATE, DROPPABLE; unreserved, filled at once
+    for flags in (0x21, 0x23, 0x28, 0x4021, 0x8021):  # SHARED, VALIDATE, DROPPABLE; NORESERVE, POPULATE
         call("mmap", 0, 400 << 20, 3, flags, -1, 0)
 """,
         proofs=5,
@@ -121,10 +121,10 @@ def attack():
     own = os.open(os.__file__, os.O_RDONLY)
     room = ctypes.create_string_buffer(256)
     for fd in (own, 0, 1, 3):
-        # TIOCSTI TIOCLINUX TIOCOUTQ FIOASYNC FIOQSIZE FIBMAP FIGETBSZ FICLONE, flags of a file, its socket's path,
-        # its namespace's owner, a pipe for notifications, its peer's credentials
-        for request in (0x5412, 0x541C, 0x5411, 0x5452, 0x5460, 1, 2, 0x40049409, 0x80086601, 0x40086602, 0x89E0,
-                        0xB701, 0x5760, 0x8902, 0x8904):
+        # TIOCSTI TIOCLINUX TIOCOUTQ FIOASYNC FIOQSIZE FIBMAP FIGETBSZ FICLONE, flags of a file, its socket's
+        # path, its namespace's owner, a pipe for notifications, its peer's credentials
+        for request in (0x5412, 0x541C, 0x5411, 0x5452, 0x5460, 1, 2, 0x40049409, 0x80086601, 0x40086602,
+                        0x89E0, 0xB701, 0x5760, 0x8902, 0x8904):
             call("ioctl", fd, request, room)
     pair = ctypes.create_string_buffer(8)
     call("pipe2", pair, 0x80)
@@ -152,10 +152,12 @@ def attack():
         code="""
 def attack():
     for pid in (os.getppid(), w["zygote"], w["owner"], w["stranger"]):
-        for name in ("fd/0", "fd/1", "fd/3", "ns/net", "ns/user", "exe", "root/etc/passwd", "cwd", "task", "maps"):
+        for name in ("fd/0", "fd/1", "fd/3", "ns/net", "ns/user", "exe", "root/etc/passwd", "cwd", "task",
+                     "maps"):
             tried(name, lambda: os.close(os.open(f"/proc/{pid}/{name}", os.O_RDONLY)) or "opened")
-    for name in ("self/fd/3", "self/mem", "self/exe/x", "self/root/etc/passwd", "self/environ", "thread-self/mem",
-                 "self/attr/current", "self/oom_score_adj", "self/timerslack_ns", "self/pagemap"):
+    for name in ("self/fd/3", "self/mem", "self/exe/x", "self/root/etc/passwd", "self/environ",
+                 "thread-self/mem", "self/attr/current", "self/oom_score_adj",
+                 "self/timerslack_ns", "self/pagemap"):
         tried(name, lambda: os.close(os.open(f"/proc/{name}", os.O_RDONLY)) or "opened")
         tried(name, lambda: os.close(os.open(f"/proc/{name}", os.O_WRONLY)) or "opened")
 """,

@@ -23,7 +23,11 @@ def base() -> Iterator[Path]:
     """A group of our own that may be divided."""
     there = Path(os.environ.get("CELLBLOCK_TEST_CGROUP", ROOT))
     divided = there / "cgroup.subtree_control"
-    if os.geteuid() != 0 or not divided.is_file() or not {"memory", "pids"} <= set(divided.read_text().split()):
+    if (
+        os.geteuid() != 0
+        or not divided.is_file()
+        or not {"memory", "pids"} <= set(divided.read_text().split())
+    ):
         pytest.skip("no cgroup v2 with memory and pids that we may divide")
     base = there / f"test-{os.getpid()}"
     base.mkdir()

@@ -158,8 +158,26 @@ def test_an_old_zygote_has_to_do_where_there_can_be_no_new_one(tmp_path: Path) -
         assert zygote_of(sandbox) == first
 
 
+THREADS = """
+import time, _thread
+def main(a):
+    _thread.stack_size(32768)
+    for _ in range(50):
+        _thread.start_new_thread(time.sleep, (60,))
+    return {"a": a}
+"""
+
+
+def test_jobs_that_leave_many_threads_cost_the_next_ones_nothing() -> None:
+    with Sandbox() as sandbox:
+        zygote = zygote_of(sandbox)
+        for number in range(60):
+            assert run(sandbox, THREADS, a=number).outputs == {"a": number}
+        assert zygote_of(sandbox) == zygote
+
+
 class Interrupted(Exception):
-    """The caller's own; no OSError, such as Python's TimeoutError is, which might be taken for the kernel's."""
+    """The caller's own; no OSError, as a TimeoutError would be: it might be taken for the kernel's."""
 
 
 def test_an_exception_out_of_a_signal_handler_leaves_it_usable() -> None:

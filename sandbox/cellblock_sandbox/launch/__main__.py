@@ -143,7 +143,7 @@ def require_readable(trees: tuple[Tree, ...]) -> None:
 
 
 def counted_alone(namespaces: dict[str, str]) -> bool:
-    """Whether what the kernel counts by user is ours alone: since Linux 5.14 in a user namespace of our own."""
+    """Whether what the kernel counts by user is ours alone: since Linux 5.14 in our own user namespace."""
     version = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
     return not namespaces["user"] and version >= (5, 14)
 

@@ -110,8 +110,8 @@ async function attack() {
   for (const fd of [own, 0, 1, 3]) {
     for (const command of [5, 6, 7, 8, 10, 15, 36, 37, 38, 1024, 1026, 1031, 1032, 1033])
       call('fcntl', fd, command, room);
-    for (const request of [0x5412, 0x541c, 0x5411, 0x5452, 0x5460, 1, 2, 0x40049409, 0x40086602, 0x89e0, 0xb701,
-      0x5760, 0x8902]) call('ioctl', fd, request, room);
+    for (const request of [0x5412, 0x541c, 0x5411, 0x5452, 0x5460, 1, 2, 0x40049409, 0x40086602, 0x89e0,
+      0xb701, 0x5760, 0x8902]) call('ioctl', fd, request, room);
   }
   for (const flags of [0x80, 0x80 | 0o2000000]) call('pipe2', room, flags);
 }

@@ -29,11 +29,11 @@ WITHOUT = {
 _HEAD = """\
 # Which layers stop which attack
 
-Written by `python -m tests.escape.layers` on a host that has all layers. Each attack was tried with one layer left out and all
-others on: **·** it fails all the same, **needed** it gets something that way, so it hangs on that layer. The filter is seccomp.
-Attacks on time, memory, output and the answer are stopped by the owner, from outside, by rlimits, and by the parser; to leave
-those out is no sabotage that a machine would survive. Without namespaces an attacker who has no filter either is still bound by
-Landlock's scopes; `tests/escape/test_sabotage.py` leaves out several at once.
+Written by `python -m tests.escape.layers` on a host that has all layers. Each attack was tried with one layer
+left out and all others on: **·** it fails all the same, **needed** it gets something that way, so it hangs on
+that layer. The filter is seccomp. Attacks on time, memory, output and the answer are stopped by the owner,
+from outside, by rlimits, and by the parser; to leave those out is no sabotage that a machine would survive.
+`tests/escape/test_sabotage.py` leaves out several layers at once.
 """
 
 

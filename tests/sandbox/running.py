@@ -61,7 +61,7 @@ def has_private_root(sandbox: Sandbox) -> bool:
 
 
 def may_look_into_processes() -> bool:
-    """Whether we have CAP_SYS_PTRACE, which it takes for those that are not dumpable; root in a container has not."""
+    """Whether we have CAP_SYS_PTRACE, for those that are not dumpable; root in a container has not."""
     status = Path("/proc/self/status").read_text()
     capabilities = int(status.partition("CapEff:")[2].split()[0], 16)
     return bool(capabilities >> 19 & 1)

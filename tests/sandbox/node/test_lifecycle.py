@@ -29,7 +29,7 @@ KCMP, KCMP_FILE = 312, 0  # on x86_64
 
 as_tracer = pytest.mark.skipif(
     not may_look_into_processes(),
-    reason="what a zygote and its cells have in /proc is shown to who may trace them",
+    reason="what they have in /proc is shown to who may trace them",
 )
 
 

@@ -11,14 +11,26 @@ from pathlib import Path
 from cellblock_sandbox import Sandbox, SandboxError, Verdict
 
 from tests.escape.attack import PYTHON, Attack, Dialect, Record, carry_out
-from tests.escape.catalogue import ATTACKS
+from tests.escape.catalogue import ATTACKS, GROUPS
+from tests.escape.node import attacks_native
 from tests.escape.node import catalogue as node
+from tests.escape.node.attacks_inside import ANSWERS
+from tests.escape.node.attacks_limits import CLOCKS, MEMORY, OUTPUT
 from tests.escape.node.dialect import JAVASCRIPT
 from tests.escape.node.native import native_runtime
 from tests.escape.world import World
 
 FILE = Path(__file__).parents[2] / "docs" / "layers.md"
-TABLES: Mapping[str, Mapping[str, Attack]] = {"Python": ATTACKS, "Node.js": node.ATTACKS | node.NATIVE}
+# Stopped by the owner and by rlimits, whichever layers there are; most of them take their time.
+_OF_THE_OWNER = {
+    "Python": ("clocks", "left behind", "output", "answers"),
+    "Node.js": (CLOCKS, MEMORY, OUTPUT, ANSWERS, attacks_native.LEFT_BEHIND),
+}
+OWNER: Mapping[str, tuple[str, ...]] = {
+    "Python": tuple(attack.name for group in _OF_THE_OWNER["Python"] for attack in GROUPS[str(group)]),
+    "Node.js": tuple(attack.name for group in _OF_THE_OWNER["Node.js"] for attack in group),
+}
+ALL: Mapping[str, Mapping[str, Attack]] = {"Python": ATTACKS, "Node.js": node.ATTACKS | node.NATIVE}
 WITHOUT = {
     "filter": ("seccomp",),
     "Landlock": ("landlock",),
@@ -31,10 +43,11 @@ _HEAD = """\
 
 Written by `python -m tests.escape.layers` on a host that has all layers. Each attack was tried with one layer
 left out and all others on: **·** it fails all the same, **needed** it gets something that way, so it hangs on
-that layer. The filter is seccomp. Attacks on time, memory, output and the answer are stopped by the owner,
-from outside, by rlimits, and by the parser; to leave those out is no sabotage that a machine would survive.
-`tests/escape/test_sabotage.py` leaves out several layers at once.
+that layer. The filter is seccomp. `tests/escape/test_sabotage.py` leaves out several layers at once.
 """
+
+
+REST = "Stopped by the owner, from outside, by rlimits and by the parser of answers, whatever else there is: "
 
 
 def gained(attack: Attack, record: Record) -> bool:
@@ -67,32 +80,40 @@ def attacked(language: str, without: tuple[str, ...]) -> Iterator[tuple[Sandbox,
 
 def column(language: str, layer: str) -> dict[str, bool]:
     """Of each attack whether it gets something without that layer."""
-    found = {}
-    for name, attack in TABLES[language].items():
-        # One for each: without a layer an attack may spoil what comes after it.
+    found: dict[str, bool] = {}
+    left = [name for name in ALL[language] if name not in OWNER[language]]
+    while left:
         with attacked(language, WITHOUT[layer]) as (sandbox, world, dialect):
-            try:
-                found[name] = gained(attack, carry_out(attack, sandbox, world, dialect))
-            except SandboxError:
-                found[name] = True
+            while left:
+                name = left.pop(0)
+                try:
+                    record = carry_out(ALL[language][name], sandbox, world, dialect)
+                except SandboxError:
+                    found[name] = True
+                    break  # and go on with a sandbox that has not suffered
+                found[name] = gained(ALL[language][name], record)
+                if record.damage:
+                    break
     return found
 
 
 def table(language: str) -> str:
-    """The table of one language in Markdown."""
+    """The table of one language in Markdown, and those that it leaves out."""
     columns = {layer: column(language, layer) for layer in WITHOUT}
     lines = [f"| attack | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-    for name in TABLES[language]:
+    for name in columns["filter"]:
         cells = ("needed" if found[name] else "·" for found in columns.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    others = "; ".join(OWNER[language])
+    return "\n".join(lines) + f"\n\n{REST}{others}.\n"
 
 
-def rows(text: str) -> list[str]:
-    """The attacks that a table names, in its order."""
-    return [line.split(" | ")[0][2:] for line in text.splitlines() if line.startswith("| ")]
+def named(text: str) -> set[str]:
+    """The attacks that a part of the file names."""
+    rows = {line.split(" | ")[0][2:] for line in text.splitlines() if line.startswith("| ")} - {"attack"}
+    return rows | set(text.partition(REST)[2].strip().removesuffix(".").split("; "))
 
 
 if __name__ == "__main__":
-    parts = [f"## {language}\n\n{table(language)}\n" for language in TABLES]
+    parts = [f"## {language}\n\n{table(language)}" for language in ALL]
     FILE.write_text("\n".join([_HEAD, *parts]))

@@ -163,6 +163,29 @@ def test_a_group_that_holds_processes_is_refused(base: Path) -> None:
     inner.rmdir()
 
 
+def test_what_systemd_has_delegated_is_used(base: Path) -> None:
+    """As by Delegate=yes and DelegateSubgroup=worker: the unit's group bears a mark, its processes are below."""
+    (base / "cgroup.subtree_control").write_text("+memory +pids")
+    unit, worker = base / "unit", base / "unit" / "worker"
+    worker.mkdir(parents=True)
+    os.setxattr(unit, "user.delegate", b"1")
+    code = """
+        from cellblock_sandbox import Sandbox
+        input()
+        with Sandbox() as sandbox:
+            print([layer.on for layer in sandbox.layers if layer.name == "cgroup"])
+    """
+    started = subprocess.Popen(
+        [sys.executable, "-c", dedent(code)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with started:
+        (worker / "cgroup.procs").write_text(str(started.pid))
+        assert started.communicate(b"\n")[0] == b"[True]\n"
+    assert groups(unit) == []
+    worker.rmdir()
+    unit.rmdir()
+
+
 def test_where_none_can_be_had_it_is_told_why() -> None:
     with Sandbox(cgroup=Path("/nowhere")) as sandbox:
         assert layer(sandbox) == (False, "/nowhere is no cgroup v2")

@@ -164,7 +164,7 @@ def test_a_group_that_holds_processes_is_refused(base: Path) -> None:
 
 
 def test_what_systemd_has_delegated_is_used(base: Path) -> None:
-    """As by Delegate=yes and DelegateSubgroup=worker: the unit's group bears a mark, its processes are below."""
+    """As by Delegate=yes and DelegateSubgroup=worker: the unit's group is marked, its processes are below."""
     (base / "cgroup.subtree_control").write_text("+memory +pids")
     unit, worker = base / "unit", base / "unit" / "worker"
     worker.mkdir(parents=True)

@@ -31,6 +31,7 @@ _MOUNT: Final = Path("/sys/fs/cgroup")
 _CONTROLLERS: Final = ("memory", "pids", "cpu")
 _REQUIRED: Final = {"memory", "pids"}
 _END_S: Final = 5.0
+_TRIES: Final = 10
 # Of a slot: the cell that runs, the one before it, which may still be on its way out, and the standby.
 _CELLS: Final = 3
 _JOBS: Final = 2
@@ -53,24 +54,18 @@ class Cgroup:
         self._kills = 0
         self._memory_mb = self._threads = 0
         self._floor = 0
+        self._lock = -1
         try:
             enabled = _enable(base)
             sweep(base)
-            self.path = base / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
-            self.path.mkdir()
-        except OSError as error:
-            raise NoCgroup(f"the host refuses it: {error.strerror} ({error.filename})") from error
-        # As long as we live it is locked; whoever finds it unlocked may clear it away.
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.path, self._lock = _make(base)
             if "cpu" in enabled:
                 self._write("cpu.max", _CPU_MAX)
             with suppress(FileNotFoundError):  # a kernel without swap
                 self._write("memory.swap.max", "0")
         except OSError as error:
             self.end()
-            raise NoCgroup(f"the host refuses it: {error.strerror}") from error
+            raise NoCgroup(f"the host refuses it: {error.strerror} ({error.filename})") from error
         self.controllers = tuple(name for name in _CONTROLLERS if name in enabled)
 
     def take(self, pid: int) -> None:
@@ -180,6 +175,21 @@ def _enable(base: Path) -> set[str]:
                     busy = error.errno == errno.EBUSY
                     raise NoCgroup(f"{base} holds processes itself" if busy else str(error)) from error
     return set(control.read_text().split())
+
+
+def _make(base: Path) -> tuple[Path, int]:
+    """A group and a descriptor that locks it: who finds one unlocked may clear it away. Raises OSError."""
+    for _ in range(_TRIES):  # also before we have locked it
+        path = base / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        path.mkdir()
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            return path, lock
+    raise BlockingIOError(errno.EAGAIN, "others clear it away", str(base))
 
 
 def _remove(folder: Path) -> None:

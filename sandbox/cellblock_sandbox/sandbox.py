@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 from cellblock_sandbox.cell import Cell
 from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxUnavailable
@@ -40,6 +41,7 @@ class Sandbox:
         cells_per_zygote: int = 2_000,
         seconds_per_zygote: float = 600.0,
         required_layers: tuple[str, ...] = (),
+        cgroup: Path | None = None,
         without_layers: tuple[str, ...] = (),
         self_test: bool = True,
     ) -> None:
@@ -47,16 +49,20 @@ class Sandbox:
 
         Cells of one zygote share its address layout and hash seed; it is replaced after `cells_per_zygote`
         or `seconds_per_zygote`, whichever comes first. `required_layers` names layers that are wanted beside
-        the core, as `layers` names them. `without_layers` names layers to leave out: it exists so that tests
-        can show that each one counts, and nothing else may use it; so it is with `self_test`, without which
-        nobody tries whether a new zygote's cells hold.
+        the core, as `layers` names them. `cgroup` is a control group (v2) that holds no processes itself,
+        below which each zygote and its cells get one of their own; by default one that systemd has delegated
+        to us, or none. `without_layers` names layers to leave out: it exists so that tests can show that each
+        one counts, and nothing else may use it; so it is with `self_test`, without which nobody tries whether
+        a new zygote's cells hold.
         """
         self._runtime = runtime or python_runtime()
         self._cells_per_zygote = cells_per_zygote
         self._seconds_per_zygote = seconds_per_zygote
         self._required_layers = required_layers
+        self._cgroup = cgroup
         self._without_layers = without_layers
         self._self_test = self_test
+        self._trouble = ""
         self._turn = threading.Lock()
         self._owner = 0
         self._zygote: Zygote | None = None
@@ -81,6 +87,14 @@ class Sandbox:
     def layers(self) -> tuple[Layer, ...]:
         """What confines the code here; empty while closed."""
         return self._zygote.layers if self._zygote else ()
+
+    @property
+    def trouble(self) -> str:
+        """Why no fresh zygote could be had when last wanted, such as a failing probe; "" if all is well.
+
+        An older one, which has passed its self-test, goes on meanwhile.
+        """
+        return self._trouble
 
     @property
     def zygote_pid(self) -> int | None:
@@ -242,18 +256,19 @@ class Sandbox:
         self._next = self._next or self._launch()
         try:
             replacement = self._next.result()
-        except BaseException:
+        except BaseException as error:
             if self._next.done():
-                self._next = None
+                self._next, self._trouble = None, str(error)
             raise
         self._retire()
+        self._trouble = ""
         self._zygote, self._next = replacement, None
 
     def _launch(self) -> Future[Zygote]:
         return self._launcher.submit(self._launch_proven)
 
     def _launch_proven(self) -> Zygote:
-        zygote = launch(self._runtime, self._without_layers)
+        zygote = launch(self._runtime, self._without_layers, self._cgroup)
         try:
             self._require(zygote.layers)
             if self._self_test:

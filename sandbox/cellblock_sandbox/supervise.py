@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -81,6 +82,7 @@ def supervise(
 
     A cell that has answered is killed or, to `linger`, stopped: then it is for the caller to end it.
     """
+    zygote.make_room(limits)
     return _Supervision(cell, zygote, baseline, limits, mode, linger=linger).run(job)
 
 
@@ -137,7 +139,14 @@ class _Supervision:
             self._bound()
         ended = time.monotonic_ns()
         self._drain()
+        self._explain()
         return self._ending(ended)
+
+    def _explain(self) -> None:
+        """Tell a kill by the kernel, for the sake of the control group, from others."""
+        gone = self._cell.exit
+        if gone is not None and not self._killed and gone.status == signal.SIGKILL:
+            self._stop = Stop.MEMORY if self._zygote.ran_out_of_memory() else None
 
     def _header(self, job_bytes: int) -> bytes:
         memory, limits = self._baseline.memory, self._limits

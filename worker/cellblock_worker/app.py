@@ -34,6 +34,7 @@ from .logs import Logging
 from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .settings import Settings
+from .shutdown import Shutdown
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
 
@@ -114,6 +115,7 @@ class Worker(StockWorker):
         # The banner would go to standard output.
         ours = {"without_gossip": True, "without_mingle": True, "quiet": True}
         super().__init__(app, hostname, **(options | ours))
+        self._end = Shutdown(cast("Cellblock", self.app).settings.grace_s)
 
     def start(self) -> None:
         """Run until a signal; raises SystemExit with code 3, before a job is taken, where `check` objects."""
@@ -125,6 +127,7 @@ class Worker(StockWorker):
             _log.critical("the worker does not start: %s", error)
             raise SystemExit(DOES_NOT_START) from None
         _share_memory()
+        self._end.watch()
         super().start()
 
     def on_consumer_ready(self, consumer: Any) -> None:
@@ -134,6 +137,7 @@ class Worker(StockWorker):
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
+        self._end.done()
         super().on_stopped()
         cast("Cellblock", self.app).holding.stop()
 

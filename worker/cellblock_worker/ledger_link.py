@@ -10,7 +10,8 @@ import redis
 from cellblock_producer.contract import ErrorInfo, ErrorKind, Execution, Result, settle_failure, settle_unread
 from cellblock_producer.errors import InvalidJob
 from cellblock_producer.job import read_job
-from cellblock_producer.keys import record_key, result_key
+from cellblock_producer.keys import JobName, record_key, result_key
+from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Grave, Ledger
 from cellblock_producer.wire import task_message
 from redis.backoff import ExponentialBackoff
@@ -89,15 +90,10 @@ class LedgerLink:
             return True
         return int(client.hget(record_key(job.name), "attempts") or 0) < self._settings.max_attempts
 
-    def is_running(self, job: SealedJob) -> bool:
-        """Say whether the job, and no other of its name, was begun and has no Result."""
-        state, digest = self._client().hmget(record_key(job.name), "state", "digest")
-        if state != b"running" or digest is None:
-            return False
-        try:
-            return read_job(job.open()).digest().encode() == digest
-        except InvalidJob:
-            return False
+    def is_running(self, name: JobName, lease: Lease) -> bool:
+        """Say whether the job was begun by this holder and by nobody after it, and has no Result."""
+        fields = self._client().hmget(record_key(name), "state", "runner", "runner_holder")
+        return fields == [b"running", lease.unit.encode(), lease.holder.encode()]
 
     def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> bool:
         """Write a Result for a job that will not be run (again); one that stands already stands.

@@ -43,8 +43,7 @@ Words = Sequence[bytes]
 class Cancellation(StrEnum):
     """What became of a wish to cancel."""
 
-    CANCELLED = "cancelled"  # it had not started, and now has a Result of kind `cancelled`
-    RUNNING = "running"  # it has started; a running job cannot be cancelled yet
+    CANCELLED = "cancelled"  # it has a Result of kind `cancelled` now, and what ran of it is being stopped
     FINISHED = "finished"  # it has its Result already
 
 
@@ -143,7 +142,7 @@ class Core:
         return Call.of(WATCH, keys, ("", 1), partial(_read_look, name))
 
     def cancel(self, slot: Slot) -> Call[Cancellation]:
-        """Return the call that cancels a job which has not started. Raises why the slot has failed."""
+        """Return the call that cancels a job. Raises why the slot has failed."""
         if slot.failure is not None:  # in a conflict, the name is that of somebody else's job
             raise slot.failure.with_traceback(None)
         name = slot.name

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -143,11 +143,16 @@ class Sandbox:
         limits: Limits | None = None,
         *,
         prepare: bool = True,
+        stop: Callable[[], bool] | None = None,
     ) -> Outcome:
         """Run `program` in a fresh cell and return how it ended; whatever the code does is an Outcome.
 
         The next standby is asked for at the end, unless `prepare` is false: then call `prepare()` as soon
         as what is more urgent is done. Until then the cell that has answered may be there still, stopped.
+
+        `stop` is asked every 20 ms while the code runs, and ends it when it says true: with the verdict
+        `cancelled`, unless its answer was there already. It must be quick, since the clocks wait for it;
+        `threading.Event().is_set` will do.
 
         Raises CellLost when the zygote was killed from outside while the code ran, SandboxUnavailable when
         it cannot be started again, SandboxClosed after close(), ValueError when the inputs are no JSON.
@@ -163,7 +168,7 @@ class Sandbox:
             linger = gap > _LEISURE_S and not prepare
             cell, zygote, baseline = self._take()
             try:
-                ending = supervise(cell, zygote, baseline, job, program.mode, limits, linger=linger)
+                ending = supervise(cell, zygote, baseline, job, program.mode, limits, stop, linger=linger)
             except BaseException as error:
                 cell.close()
                 if isinstance(error, CellLost):

@@ -6,6 +6,7 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 
@@ -167,3 +168,13 @@ def shared_files(one: int, two: int) -> list[tuple[str, str]]:
         if order == 0:
             found.append((f"{mine.name} {mine.readlink()}", f"{theirs.name} {theirs.readlink()}"))
     return found
+
+
+def test_a_cell_that_is_to_stop_is_gone_and_the_next_runs(sandbox: Sandbox) -> None:
+    zygote = sandbox.zygote_pid
+    for body in ("while (true);", "return new Promise((r) => setTimeout(r, 3600000))"):
+        code, stop = f"function main() {{ {body} }}", partial(next, iter([False, False]), True)
+        outcome = sandbox.run(Program(code=code), {}, Limits(wall_ms=600_000, cpu_ms=600_000), stop=stop)
+        assert outcome.verdict is Verdict.CANCELLED
+    assert sandbox.run(Program(code=ECHO), {"a": 1}).outputs == {"a": 1}
+    assert sandbox.zygote_pid == zygote

@@ -27,7 +27,7 @@ from cellblock_producer.contract import (
 )
 from cellblock_producer.errors import InvalidJob, JobConflict
 from cellblock_producer.job import read_job
-from cellblock_producer.keys import JobName
+from cellblock_producer.keys import JobName, record_key
 from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.outbox import reply_to
@@ -61,6 +61,8 @@ class Station:
     execute: Execute
     prepare: Callable[[], None]
     """Has what the next job needs made in the background."""
+    expect: Callable[[Job], None]
+    """Has that made ready which a job needs, while the server answers to the next command."""
     lease: Lease
     stops: Stops
     closes: bool
@@ -73,6 +75,10 @@ class Station:
     def reply_to(self, job: Job) -> str:
         """Return where the Result of a job is to be sent, as the ledger has it."""
         return reply_to(self.settings.queue, job.reply)
+
+    def digest(self, job: Job) -> str:
+        """Return what tells the job from others of its name; "" where its own record brought it."""
+        return "" if self.lease.unit == record_key(job.name) else job.digest()
 
     def grave(self, job: Job, result: Result) -> Grave | None:
         """Return how the job is to be kept for the operator, if it is."""
@@ -111,8 +117,9 @@ def _answer(sealed: SealedJob, station: Station) -> Result:
     if isinstance(job, Result):
         to = reply_to_unread(sealed, station.settings)
         return ledger.finish(name, job, station.turn(), reply_to=to)
+    station.expect(job)
     try:
-        digest, to = job.digest(), station.reply_to(job)
+        digest, to = station.digest(job), station.reply_to(job)
         begun = ledger.begin(name, digest, station.turn(), job.deadline_ms, to)
     except JobConflict as conflict:
         return in_conflict(job, conflict, station)

@@ -7,14 +7,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from cellblock_producer.contract import Job, Result, settle_success
+from cellblock_producer.contract import ErrorInfo, Job, Result, settle_failure, settle_success
 from cellblock_worker import app, task
 from cellblock_worker.settings import Settings
+from cellblock_worker.stops import Stop
 
 spoiled: list[str] = []
 
 
-def execute(job: Job, settings: Settings) -> Result:
+def execute(job: Job, settings: Settings, stop: Stop) -> Result:
+    if (fate := _fate(job, stop)) is not None:
+        return fate
     match job.code.split()[0]:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -50,6 +53,29 @@ def _die_once(mark: Path) -> None:
     else:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _fate(job: Job, stop: Stop) -> Result | None:
+    """The error that the code asks for, if it does."""
+    kind = ""
+    match job.code.split():
+        case ["endless"]:
+            while not stop():
+                time.sleep(0.01)
+            kind = "cancelled"
+        case ["fail", kind]:
+            pass
+        case ["fail-once", kind]:
+            kind = _only_once(kind, Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
+    return settle_failure(job, ErrorInfo(kind=kind, message="asked to")) if kind else None
+
+
+def _only_once(kind: str, mark: Path) -> str:
+    if mark.exists():
+        mark.unlink()
+        return ""
+    mark.touch()
+    return kind
 
 
 def _hang_once(mark: Path) -> None:

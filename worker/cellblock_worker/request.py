@@ -16,6 +16,7 @@ import redis
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
 from celery.worker.request import Request as StockRequest
+from celery.worker.state import task_ready
 from cellblock_producer.contract import ErrorKind
 
 from .ledger_link import LedgerLink
@@ -40,6 +41,7 @@ class Request(StockRequest):
     _payload: Any
     _message: Any
     _request_dict: dict[str, Any]
+    _already_revoked: bool
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
@@ -57,6 +59,25 @@ class Request(StockRequest):
     def info(self, safe: bool = False) -> Any:
         """Describe the request to `inspect`, with the description of the job in place of the job."""
         return super().info(safe=True)
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """End what runs, for Celery's revoke: the cell, and not the pool process."""
+        cast("Cellblock", self.app).stops.post(self._sealed.lease.holder)
+        if not self._already_revoked:
+            self._announce_revoked("terminated", True, signal, False)
+
+    def on_success(self, failed__retval__runtime: Any, **options: Any) -> None:
+        """Handle an answer; one that was revoked meanwhile has had its own."""
+        if self._already_revoked:
+            task_ready(self)
+        else:
+            super().on_success(failed__retval__runtime, **options)
+
+    def on_retry(self, exc_info: Any) -> None:
+        """Put back what is to be run again later; Celery would have sent a copy."""
+        self._message.delay_ms = max(1, round(exc_info.exception.when * 1000))
+        self.reject(requeue=True)
+        super().on_retry(exc_info)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Handle a pool process that outlived the time limit of last resort; `on_failure` came before."""
@@ -94,7 +115,7 @@ class Request(StockRequest):
         try:
             in_hand = self._in_hand()
             self._message.lost = not in_hand  # else the attempt is counted
-            lost = [job for job in in_hand if not self._link.may_run_again(job)]
+            lost = [job for job in in_hand if not self._link.is_delivered_again(job)]
         except redis.RedisError:
             lost = []  # the next to take it will ask
         self._give_up(lost, ErrorKind.WORKER_LOST, "The worker process died each time that it ran the job.")

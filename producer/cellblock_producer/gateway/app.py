@@ -26,7 +26,6 @@ from .traffic import HUNG_UP, Traffic
 from .visit import visit_of
 from .waits import Waits
 
-_REDIS_S: Final = 5.0
 _UNKNOWN: Final[Packages] = {
     language: tuple((name, "") for name in sorted(names)) for language, names in PACKAGES.items()
 }
@@ -47,9 +46,9 @@ def create_app(
     metrics = Metrics()
     gateway = Gateway(
         settings=settings,
-        client=AsyncClient(redis_url, queue=queue, timeout=_REDIS_S),
+        client=AsyncClient(redis_url, queue=queue, timeout=settings.redis_s),
         ring=KeyRing.development() if settings.keys is None else KeyRing.read(settings.keys),
-        quotas=Quotas(redis_url, _REDIS_S),
+        quotas=Quotas(redis_url, settings.redis_s),
         waits=Waits(settings.open_waits, metrics),
         bodies=Bodies(
             most_bytes=settings.body_bytes, all_bytes=settings.bodies_bytes, seconds=settings.body_s

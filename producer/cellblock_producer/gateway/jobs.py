@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ..async_handle import AsyncHandle
-from ..errors import CellblockError, InvalidJob
+from ..errors import CellblockError, InvalidJob, JobConflict
 from ..job import Job, read_job
 from ..keys import ID_PATTERN
 from ..result import Result
@@ -77,8 +77,9 @@ async def submit_batch(request: Request, key: Submitter) -> Response:
         jobs = _read_batch(body, key, visit_of(request))
         await gateway.quotas.spend(key, len(jobs))
         found = await asyncio.gather(*map(gateway.client.submit, jobs), return_exceptions=True)
-    if all(isinstance(one, CellblockError) for one in found):
-        raise next(one for one in found if isinstance(one, CellblockError))
+    failed = [one for one in found if isinstance(one, CellblockError) and not isinstance(one, JobConflict)]
+    if len(failed) == len(jobs):
+        raise failed[0]
     answer = BatchAnswer(jobs=[_said(job, one) for job, one in zip(jobs, found, strict=True)])
     return json_response(answer.model_dump_json().encode(), 202)
 

@@ -64,9 +64,8 @@ def problem_of(error: errors.CellblockError) -> Problem:
         return Problem(409, "job-conflict", "The id belongs to a job with other content.")
     if isinstance(error, errors.JobUnknown):
         return Problem(404, "job-unknown", "No job of yours has this id, or its record has expired.")
-    if isinstance(error, _QUEUE_FULL):
-        after = getattr(error, "retry_after", None) or BUSY_S
-        return busy(429, "queue-full", "The queue is full; submit the job again later.", after)
+    if isinstance(error, errors.QueueFull):
+        return busy(429, "queue-full", "The queue is full; submit the job again later.", error.retry_after_s)
     if isinstance(error, errors.Unreachable):
         return busy(503, "queue-unreachable", "The queue cannot be reached; call again with the same job.")
     if isinstance(error, errors.Refused):
@@ -74,12 +73,6 @@ def problem_of(error: errors.CellblockError) -> Problem:
     if isinstance(error, errors.ClientClosed):
         return busy(503, "shutting-down", "This gateway is shutting down; call again.")
     return Problem(500, "internal", "The gateway could not read the answer; its operator must look after it.")
-
-
-# Where the clients know a bound of the queue they raise this.
-_QUEUE_FULL: Final[tuple[type[Exception], ...]] = tuple(
-    kind for kind in (getattr(errors, "QueueFull", None),) if kind is not None
-)
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cellblock_producer.leases import Bounds, Leases
 from cellblock_worker.embedded import EmbeddedServer
 from redis import Redis
 
@@ -155,6 +156,21 @@ def test_ready_says_whether_redis_answers(
         assert (lost.status, lost.json["type"]) == (503, "urn:cellblock:problem:queue-unreachable")
         assert "nothing.sock" not in lost.body.decode()
         assert cut_off.call("POST", "/v1/sandbox/run", SCRIPT).json["code"] == -503
+
+
+def test_a_full_queue_says_when_to_come_again(keys: Path) -> None:
+    with Alone(keys) as alone:
+        Leases(alone.redis, 60_000, Bounds(100, 2)).reap("cellblock", pause_ms=0)
+        for _ in range(2):
+            assert alone.gateway.call("POST", "/v1/jobs", JOB).status == 202
+        full = alone.gateway.call("POST", "/v1/jobs", JOB)
+        assert (full.status, full.json["type"]) == (429, "urn:cellblock:problem:queue-full")
+        assert 1 <= int(full.headers["Retry-After"]) <= 60
+        of_dify = alone.gateway.call("POST", "/v1/sandbox/run", SCRIPT)
+        assert (of_dify.status, of_dify.json["code"]) == (503, -503)
+        assert 1 <= int(of_dify.headers["Retry-After"]) <= 60
+        batch = alone.gateway.call("POST", "/v1/jobs:batch", {"jobs": [JOB]})
+        assert batch.status == 429
 
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

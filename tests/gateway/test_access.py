@@ -45,6 +45,14 @@ def test_a_key_is_good_for_its_scopes(gateway: GatewayProcess) -> None:
     assert (answer.status, answer.json["code"]) == (403, -403)
 
 
+def test_a_reply_needs_a_scope_that_no_key_has_by_itself(gateway: GatewayProcess) -> None:
+    reply = {"kind": "celery", "task": "anything.at.all", "queue": "elsewhere"}
+    answer = gateway.call("POST", "/v1/jobs", JOB | {"reply": reply})
+    assert (answer.status, answer.json["type"]) == (403, "urn:cellblock:problem:forbidden")
+    many = gateway.call("POST", "/v1/jobs:batch", {"jobs": [JOB, JOB | {"reply": reply}]})
+    assert many.status == 403
+
+
 def test_a_quota_is_shared_by_all_gateways_and_what_is_refused_does_not_count(
     stack: Stack, tmp_path: Path, gateway: GatewayProcess
 ) -> None:
@@ -158,6 +166,15 @@ def test_bodies_are_bounded_however_they_are_sent(stack: Stack, keys: Path) -> N
         )
         assert streamed.status == 413
         assert small.call("POST", "/v1/sandbox/run", b"x" * 3000).json["code"] == -400
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    stack: Stack, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELLBLOCK_GATEWAY_BODY_S", "0.2")
+    with GatewayProcess(stack.url, "--keys", str(keys)) as impatient:
+        answer = impatient.call("POST", "/v1/jobs", b"{", headers={"Content-Length": "100"})
+        assert (answer.status, answer.json["type"]) == (408, "urn:cellblock:problem:body-timeout")
 
 
 def test_a_result_that_is_too_large_is_not_handed_out(stack: Stack, keys: Path) -> None:

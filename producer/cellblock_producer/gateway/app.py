@@ -16,7 +16,7 @@ from ..keys import DEFAULT_QUEUE
 from . import checks, dify, health, jobs, pages
 from .api_keys import KeyRing
 from .bodies import Bodies, HungUp
-from .gateway import Gateway, Packages, gateway_of
+from .gateway import Gateway, Packages
 from .metrics import Metrics
 from .openapi import describe
 from .problems import Problem, answer_problem
@@ -87,6 +87,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _answer_nobody(request: Request, _: Exception) -> Response:
     visit_of(request).hung_up = True
     return Response(status_code=HUNG_UP)
-
-
-__all__ = ["create_app", "gateway_of"]

@@ -14,7 +14,7 @@ from ..keys import ID_PATTERN
 from ..result import Result
 from .access import Canceller, Reader, Submitter
 from .answers import BatchAnswer, CancelAnswer, Pending, Refusal, json_response, problems
-from .api_keys import Key
+from .api_keys import Key, Scope
 from .gateway import Gateway, gateway_of
 from .problems import Problem, problem_of
 from .visit import Visit, visit_of
@@ -131,6 +131,8 @@ def _read(body: object, key: Key, visit: Visit) -> Job:
         raise InvalidJob(["a job is a JSON object"])
     if body.get("tenant", key.tenant) != key.tenant:
         raise Problem(403, "forbidden", "The key says whose jobs these are: leave `tenant` out.")
+    if body.get("reply") is not None and Scope.REPLY not in key.scopes:
+        raise Problem(403, "forbidden", f"This key is not good for {Scope.REPLY}: leave it out.")
     given: Mapping[str, Any] = {"trace": visit.trace, **body, "tenant": key.tenant}
     return read_job(given)
 

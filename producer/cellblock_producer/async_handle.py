@@ -48,6 +48,14 @@ class AsyncHandle(JobHandle):
                 raise ResultTimeout(f"job {slot.name} has", timeout or 0.0)
         return slot.read()
 
+    def when_done(self, call: Callable[[], object]) -> None:
+        """Have `call` called once, in the loop, when the job is done, or now if it is. It must not raise."""
+        self._slot.when_done(call)
+
+    def forget(self, call: Callable[[], object]) -> None:
+        """Do not call `call` any more."""
+        self._slot.forget(call)
+
     async def cancel(self) -> Cancellation:
         """Cancel the job if it has not started; it then has a Result of kind `cancelled`, status failed.
 

@@ -1,7 +1,7 @@
 """Feeds one cell its job and bounds it: answer, prints, clocks, memory and threads, all from outside.
 
 job ──> channel ──> cell ──> channel (length, answer), stdout, stderr ──> Supervision
-                     └── end ──> zygote ──"exited"──┘      every tick: CPU clock, /proc/PID/status
+                     └── end ──> zygote ──"exited"──┘      every tick: CPU clock, /proc/PID/status, `stop`
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from cellblock_sandbox.cell import Cell, Exit, Memory
 from cellblock_sandbox.errors import CellLost
@@ -35,47 +36,55 @@ _ADDRESS_SPACE_MARGIN: Final = 256 << 20  # reserved by libc for threads, never 
 _MEMORY_MARGIN: Final = 12 << 20  # what the harness may use to tell that memory ran out, and rounding
 
 
-class Baseline:
+class Baseline(NamedTuple):
     """What a ready cell had used before any byte of its job arrived."""
 
-    def __init__(self, cpu_ns: int, memory: Memory) -> None:
-        self.cpu_ns = cpu_ns
-        self.memory = memory
+    cpu_ns: int
+    memory: Memory
 
 
 def wait_ready(cell: Cell, zygote: Zygote) -> Baseline:
-    """Wait until the cell is locked and rehearsed; raises CellLost."""
+    """Wait until the cell is locked and rehearsed; raises CellLost, also when it no longer is."""
     poll = select.poll()
     poll.register(zygote.control, select.POLLIN)
     poll.register(cell.channel, select.POLLIN)
     deadline = time.monotonic() + _READY_S
     if cell.pidfd < 0:
         zygote.hurry()
-    cpu_ns: int | None = None
-    while cpu_ns is None or cell.pidfd < 0:
+    while cell.ready_ns is None or cell.pidfd < 0:
         ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         if not ready:
             raise CellLost(f"the cell was not ready within {_READY_S:.0f} s")
         for descriptor, _ in ready:
             if descriptor == zygote.control.fileno():
                 zygote.hear()
-            else:
-                cpu_ns = cell.read_ready()
-                if cpu_ns is not None:
-                    poll.unregister(cell.channel)
+            elif cell.read_ready():
+                poll.unregister(cell.channel)
         if cell.exit is not None:
             raise CellLost(f"the cell died before its job (status {cell.exit.status})")
     memory = cell.memory()
     if memory is None:
         raise CellLost("the cell died before its job, or /proc does not show it")
-    return Baseline(cpu_ns, memory)
+    return Baseline(cell.ready_ns, memory)
 
 
 def supervise(
-    cell: Cell, zygote: Zygote, baseline: Baseline, job: bytes, mode: Mode, limits: Limits
+    cell: Cell,
+    zygote: Zygote,
+    baseline: Baseline,
+    job: bytes,
+    mode: Mode,
+    limits: Limits,
+    stop: Callable[[], bool] | None = None,
+    *,
+    linger: bool = False,
 ) -> Ending:
-    """Hand the job over and see the cell to its end; raises CellLost when the zygote dies."""
-    return _Supervision(cell, zygote, baseline, limits, mode).run(job)
+    """Hand the job over and see the cell to its end; raises CellLost when the zygote dies.
+
+    A cell that has answered is killed or, to `linger`, stopped: then it is for the caller to end it.
+    """
+    zygote.make_room(limits)
+    return _Supervision(cell, zygote, baseline, limits, mode, stop, linger=linger).run(job)
 
 
 class _Sink:
@@ -98,9 +107,20 @@ class _Sink:
 class _Supervision:
     """One run, from the job's first byte to the report of the cell's end."""
 
-    def __init__(self, cell: Cell, zygote: Zygote, baseline: Baseline, limits: Limits, mode: Mode) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        zygote: Zygote,
+        baseline: Baseline,
+        limits: Limits,
+        mode: Mode,
+        asked: Callable[[], bool] | None,
+        *,
+        linger: bool,
+    ) -> None:
+        self._linger = linger
         self._cell, self._zygote, self._baseline, self._limits = cell, zygote, baseline, limits
-        self._mode = mode
+        self._mode, self._asked = mode, asked
         self._sinks = {cell.stdout: _Sink(limits.output_bytes), cell.stderr: _Sink(limits.output_bytes)}
         self._incoming = bytearray()
         self._outgoing = memoryview(b"")
@@ -128,7 +148,14 @@ class _Supervision:
             self._bound()
         ended = time.monotonic_ns()
         self._drain()
+        self._explain()
         return self._ending(ended)
+
+    def _explain(self) -> None:
+        """Tell a kill by the kernel, for the sake of the control group, from others."""
+        gone = self._cell.exit
+        if gone is not None and not self._killed and gone.status == signal.SIGKILL:
+            self._stop = Stop.MEMORY if self._zygote.ran_out_of_memory() else None
 
     def _header(self, job_bytes: int) -> bytes:
         memory, limits = self._baseline.memory, self._limits
@@ -184,12 +211,19 @@ class _Supervision:
         return True
 
     def _dismiss(self) -> None:
-        """Kill a cell that has answered. What it used is known now, so its end need not be waited for."""
+        """Be done with a cell that has answered. What it used is known, so its end need not be waited for.
+
+        It may linger: a process takes a core for half a millisecond to end, which who waits for the answer
+        needs just then.
+        """
         memory = self._cell.memory()
         if memory is not None:
             cpu_ns = self._cpu_ns() + self._baseline.cpu_ns
             self._spent = Exit(status=0, cpu_ns=cpu_ns, peak_kb=memory.peak >> 10)
-        self._kill(None)
+        if memory is not None and self._linger:
+            self._cell.stop()
+        else:
+            self._kill(None)
 
     def _announced(self) -> int:
         return int(LENGTH.unpack_from(self._incoming)[0]) if len(self._incoming) >= LENGTH.size else 0
@@ -240,6 +274,8 @@ class _Supervision:
         if memory is None:
             # It is ending; or its first thread did and left others behind, whose memory nobody sees any more.
             self._kill(None)
+        elif self._asked is not None and self._asked():
+            self._kill(Stop.ASKED)
         elif memory.own - self._baseline.memory.own > (self._limits.memory_mb << 20) + _MEMORY_MARGIN:
             self._kill(Stop.MEMORY)
         elif memory.threads > self._limits.threads:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final, TypedDict
 
@@ -18,6 +19,7 @@ _BUSY_S: Final = 0.01
 
 _prepared = 0.0
 _sandboxes: Final[dict[str, Sandbox]] = {}
+_told: Final[dict[str, str]] = {}  # troubles that were logged
 _log = logging.getLogger(__name__)
 
 
@@ -31,13 +33,18 @@ class Hooks(TypedDict):
     check: Callable[[], None]
     warm_up: Callable[[], None]
     prepare: Callable[[], None]
+    expect: Callable[[Job], None]
     cool_down: Callable[[], None]
 
 
 def hooks(settings: Settings) -> Hooks:
     """The hooks of `create_app` for the runtimes of `settings`."""
     return Hooks(
-        check=partial(check, settings), warm_up=partial(open, settings), prepare=prepare, cool_down=close
+        check=partial(check, settings),
+        warm_up=partial(open, settings),
+        prepare=prepare,
+        expect=expect,
+        cool_down=close,
     )
 
 
@@ -47,7 +54,7 @@ def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - o
     for name in settings.runtimes:
         if name in names and name not in _sandboxes:
             runtime = build(name, settings.runtimes[name])
-            sandbox = Sandbox(runtime, required_layers=settings.require_layers)
+            sandbox = Sandbox(runtime, required_layers=settings.require_layers, cgroup=settings.cgroup)
             sandbox.open()
             _sandboxes[name] = sandbox
 
@@ -60,8 +67,30 @@ def prepare() -> None:
     global _prepared
     now = time.monotonic()
     busy, _prepared = now - _prepared < _BUSY_S, now
-    for sandbox in _sandboxes.values():
+    for name, sandbox in _sandboxes.items():
         sandbox.prepare(after_ms=0 if busy else _QUIET_MS)
+        if sandbox.trouble != _told.get(name, ""):
+            _tell(name, sandbox.trouble)
+
+
+def troubles() -> dict[str, str]:
+    """Why a runtime of this pool process cannot be renewed, by its name; empty where all is well."""
+    return {name: sandbox.trouble for name, sandbox in _sandboxes.items() if sandbox.trouble}
+
+
+def _tell(name: str, trouble: str) -> None:
+    """Log it once."""
+    _told[name] = trouble
+    if trouble:
+        _log.error("runtime %s: no fresh zygote can be had, the old one goes on: %s", name, trouble)
+    else:
+        _log.info("runtime %s: a fresh zygote could be had again", name)
+
+
+def expect(job: Job) -> None:
+    """Wait for the standby that the job will need, if it is on its way; never raises."""
+    with suppress(NoSuchRuntime):
+        sandbox_for(job).expect()
 
 
 def close() -> None:
@@ -98,7 +127,10 @@ def check(settings: Settings) -> None:
             for layer in sandbox.layers
             if not layer.on
         }
+        notes = {name: sandbox.runtime.note for name, sandbox in _sandboxes.items() if sandbox.runtime.note}
     finally:
         close()
     for name, detail in layers.items():
         _log.warning("sandbox layer off: %s (%s)", name, detail or "no reason given")
+    for name, note in notes.items():
+        _log.warning("runtime %s: %s", name, note)

@@ -45,8 +45,8 @@ left out and all others on: **·** it fails all the same, **needed** it gets som
 that layer. The filter is seccomp. `tests/escape/test_sabotage.py` leaves out several layers at once.
 
 Nothing hangs on another layer than the filter. What hangs on it alone is what the kernel has no second means
-against: its own state, threads, and the limits and ranks of other cells of the same zygote, which have the same
-user. Much of it leads nowhere: a socket that is made reaches nobody.
+against: its own state, threads, and the limits and ranks of other cells of the same zygote, which have the
+same user. Much of it leads nowhere: a socket that is made reaches nobody.
 """
 
 

@@ -11,22 +11,37 @@ from cellblock_producer.contract import Job, Result, settle_success
 from cellblock_worker import app
 from cellblock_worker.settings import Settings
 
+spoiled: list[str] = []
+
 
 def execute(job: Job, settings: Settings) -> Result:
     match job.code.split()[0]:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "die-once":
-            _die_once(Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
+            _die_once(mark_of(job.id))
         case "hang-once":
-            _hang_once(Path(tempfile.gettempdir(), f"cellblock-test-{job.id}"))
+            _hang_once(mark_of(job.id))
         case "raise":
             raise ValueError(job.code)
         case "hang":
             time.sleep(3600)
         case "slow":
             time.sleep(2)
+        case "spoil":
+            spoiled.append(job.id)
     return settle_success(job, {"echo": job.inputs, "pid": os.getpid()})
+
+
+def mark_of(job_id: str) -> Path:
+    """Return what `hang-once` and `die-once` leave for their second run, before they hang or die."""
+    return Path(tempfile.gettempdir(), f"cellblock-test-{job_id}")
+
+
+def prepare() -> None:
+    """Fail where it must not, once after each job that has spoiled it."""
+    if spoiled:
+        raise LookupError(f"spoiled by {spoiled.pop()}")
 
 
 def _die_once(mark: Path) -> None:
@@ -53,4 +68,5 @@ if __name__ == "__main__":
     app.LAST_RESORT_S = float(os.environ.get("LAST_RESORT_S", "60"))
     settings = Settings.from_env(os.environ)
     hooks = {"warm_up": lambda: say("warmed up"), "cool_down": lambda: say("cooled down")}
+    hooks["prepare"] = prepare
     sys.exit(app.start_worker(settings, execute=execute, **hooks))

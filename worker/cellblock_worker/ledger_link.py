@@ -2,12 +2,16 @@
 
 import logging
 import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import redis
 from cellblock_producer.contract import ErrorInfo, ErrorKind, Execution, Result, settle_failure, settle_unread
 from cellblock_producer.errors import InvalidJob
 from cellblock_producer.job import read_job
-from cellblock_producer.keys import record_key, result_key
+from cellblock_producer.keys import JobName, record_key, result_key
+from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Grave, Ledger
 from cellblock_producer.wire import task_message
 from redis.backoff import ExponentialBackoff
@@ -27,6 +31,20 @@ _QUICK_RETRIES = 2
 _log = logging.getLogger(__name__)
 
 
+class Overlapping(redis.Redis):
+    """A client that can have something done while the server works on its next command."""
+
+    meanwhile: Callable[[], None] | None = None
+    """Called once, when the next command is sent and before its answer is read; it must not raise."""
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:  # noqa: ANN401
+        """Read an answer; redis-py calls this for each command when it is sent."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+
+
 class LedgerLink:
     """The ledger as this process reaches it. Errors of redis-py pass through where nothing else is said."""
 
@@ -34,7 +52,7 @@ class LedgerLink:
         self._settings = settings
         self._main_pid = os.getpid()
         self._pid = 0
-        self._redis: redis.Redis | None = None
+        self._redis: Overlapping | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -46,6 +64,15 @@ class LedgerLink:
             lease_ms=settings.lease_ms,
             max_attempts=settings.max_attempts,
         )
+
+    def overlap(self, meanwhile: Callable[[], None]) -> None:
+        """Have something done while the next command's answer is under way; it must not raise."""
+        client = self._client()
+        if client.connection is None:
+            # One thread uses it; to take a connection out of a pool and put it back costs half of a call.
+            with suppress(redis.RedisError):  # the command itself will see to it
+                client.connection = client.connection_pool.get_connection()
+        client.meanwhile = meanwhile
 
     def close(self) -> None:
         """Close the connection; the next use makes a new one."""
@@ -63,15 +90,10 @@ class LedgerLink:
             return True
         return int(client.hget(record_key(job.name), "attempts") or 0) < self._settings.max_attempts
 
-    def is_running(self, job: SealedJob) -> bool:
-        """Say whether the job, and no other of its name, was begun and has no Result."""
-        state, digest = self._client().hmget(record_key(job.name), "state", "digest")
-        if state != b"running" or digest is None:
-            return False
-        try:
-            return read_job(job.open()).digest().encode() == digest
-        except InvalidJob:
-            return False
+    def is_running(self, name: JobName, lease: Lease) -> bool:
+        """Say whether the job was begun by this holder and by nobody after it, and has no Result."""
+        fields = self._client().hmget(record_key(name), "state", "runner", "runner_holder")
+        return fields == [b"running", lease.unit.encode(), lease.holder.encode()]
 
     def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> bool:
         """Write a Result for a job that will not be run (again); one that stands already stands.
@@ -111,16 +133,16 @@ class LedgerLink:
         _log.warning("job %s: %s", result.name, kind)
         return True
 
-    def _client(self) -> redis.Redis:
+    def _client(self) -> Overlapping:
         if self._redis is None or self._pid != os.getpid():
             self._pid = os.getpid()
             self._redis = connect(self._settings.redis_url, patient=self._pid != self._main_pid)
         return self._redis
 
 
-def connect(url: str, *, patient: bool) -> redis.Redis:
+def connect(url: str, *, patient: bool) -> Overlapping:
     """Return a client for `url`; it connects on first use and retries, longer if `patient`."""
-    client: redis.Redis = redis.Redis.from_url(
+    return Overlapping.from_url(  # type: ignore[return-value] # it says Redis of whatever class
         url,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -129,4 +151,3 @@ def connect(url: str, *, patient: bool) -> redis.Redis:
         retry_on_error=[redis.OutOfMemoryError] if patient else [],
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), _PATIENT_RETRIES if patient else _QUICK_RETRIES),
     )
-    return client

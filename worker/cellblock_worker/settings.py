@@ -119,6 +119,13 @@ class Settings(OutputSettings):
         le=600_000,
         description="Milliseconds after which the jobs of a worker that was killed or stopped run elsewhere.",
     )
+    grace_s: float = Field(
+        default=25.0,
+        ge=0,
+        le=86_400,
+        description="Seconds for which jobs in hand may go on when the worker is told to end; then they "
+        "are handed back, and run elsewhere from the start.",
+    )
     events: bool = Field(
         default=False,
         description="Send Celery's task events from the start, at a cost; Flower turns them on by itself.",

@@ -1,7 +1,7 @@
 """What the clients call: submit, watch, cancel."""
 
 from ..keys import TOKEN
-from .job_parts import ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD
+from .job_parts import ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD, READ_RESULT
 from .script import NOW, UNFINISHED_TTL_S, Script
 from .share_parts import ROOM, SHARES_OF_TENANTS
 from .unit_parts import CLOSE_UNIT, QUEUE, WAIT
@@ -89,13 +89,14 @@ return answers
 """
 )
 
-# KEYS: record, Result. ARGV: reply channel ('' only looks)
+# KEYS: record, Result. ARGV: reply channel ('' only looks), '1' to have the Result however large it is
 WATCH = Script(
     ADD_REPLY
+    + READ_RESULT
     + """
-local result = redis.call('GET', KEYS[2])
+local result = read_result(KEYS[2], ARGV[2] == '1')
 if result then
-  return {'done', result}
+  return result
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return {'unknown'}

@@ -26,8 +26,9 @@ const OPTIONS = {
   filename: NODE,
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 };
-// On a line of its own, so that no comment swallows it and no line of the code moves.
-const HAND_OVER_MAIN = "\n;return typeof main === 'undefined' ? undefined : main;";
+// On lines of their own, so that no comment swallows them and no line of the code moves. Of several names, the last counts.
+const NAMED = `\n//# sourceURL=${NODE}`;
+const HAND_OVER_MAIN = `\n;return typeof main === 'undefined' ? undefined : main;${NAMED}`;
 const FAULT_BYTES = 1 << 20;
 const REHEARSAL = `
 const { x } = { x: 1 };
@@ -38,7 +39,9 @@ async function main({ a }) {
 }`;
 
 let addon;
+let rehearsals = 0;
 let root;
+let codesRequire; // the code's own; made in a rehearsal, since it takes a tenth of a job's time
 let end; // called with the answer, at most once a cell
 let script = false;
 let draining = false;
@@ -50,6 +53,7 @@ function warm(given, packages) {
   apply(on, process, ['beforeExit', drained]);
   apply(on, process, ['exit', exited]);
   process.reallyExit = left;
+  apply(on, process, ['unhandledRejection', sayRejection]);
   importOnce();
 }
 
@@ -65,7 +69,7 @@ function importOnce() {
 async function rehearse() {
   await new Promise((resolve) => {
     end = resolve;
-    execute(REHEARSAL, { a: 3 });
+    nextTick(execute, `${REHEARSAL}//${++rehearsals}`, parse('{"a":3}'));
   });
 }
 
@@ -76,7 +80,7 @@ function run(text, most) {
   };
   const { code, mode, inputs } = parse(text);
   script = mode === 'script';
-  if (!script) apply(on, process, ['unhandledRejection', sayRejection]);
+  if (script) apply(removeListener, process, ['unhandledRejection', sayRejection]);
   nextTick(execute, code, inputs); // and not amid promises: ticks of the code come before its promises, as in any script
 }
 
@@ -93,11 +97,10 @@ function execute(code, inputs) {
 
 function compile(source) {
   const code = apply(startsWith, source, ['#!']) ? `//${apply(slice, source, [2])}` : source;
-  if (script) return compileFunction(code, PARAMETERS, OPTIONS);
   try {
-    return compileFunction(code + HAND_OVER_MAIN, PARAMETERS, OPTIONS);
+    return compileFunction(code + (script ? NAMED : HAND_OVER_MAIN), PARAMETERS, OPTIONS);
   } catch (error) {
-    compileFunction(code, PARAMETERS, OPTIONS); // the error without our line
+    compileFunction(code, PARAMETERS, OPTIONS); // the error without our lines
     throw error;
   }
 }
@@ -105,9 +108,9 @@ function compile(source) {
 async function start(program, inputs) {
   let body;
   try {
+    codesRequire ??= createRequire(`${root}/${NODE}`);
     const module = { exports: {} };
-    const require = createRequire(`${root}/${NODE}`);
-    const main = apply(program, module.exports, [module.exports, require, module, `/${NODE}`, '/']);
+    const main = apply(program, module.exports, [module.exports, codesRequire, module, `/${NODE}`, '/']);
     if (script) return; // what is left of it goes on until `drained`
     body = await outputs(main, inputs);
   } catch (error) {

@@ -19,7 +19,7 @@ class OneShots(zygote.Zygote):  # type: ignore[misc]
     argv: list[str]
     environ: dict[str, str]
 
-    def _live(self) -> None:
+    def _live(self, _: int) -> None:
         os.execve(self.argv[0], self.argv, self.environ)  # noqa: S606 - no shell is what we want
 
 
@@ -27,4 +27,5 @@ def main() -> None:
     """Warm up as the owner says, then serve it until it goes."""
     told = json.loads(sys.argv[2])
     OneShots.argv, OneShots.environ = told["argv"], told["environ"]
+    os.chdir(told["folder"])  # where import() looks from; a cell may not change it
     zygote.main(OneShots)

@@ -118,6 +118,8 @@ LATER = {
     failing("require('https').get('https://example.com/')"): LOOK_UP,
     failing("require('http2').connect('http://192.0.2.1')"): NETWORK,
     "await fetch('http://192.0.2.1/')": NETWORK,
+    AWAIT % "new WebSocket('ws://192.0.2.1/').onerror = (event) => reject(event.error)": NETWORK,
+    AWAIT % "new WebSocket('wss://example.com/').onerror = (event) => reject(event.error)": LOOK_UP,
     "await fetch('https://example.com/')": LOOK_UP,
     "await require('dns').promises.lookup('example.com')": LOOK_UP,
     "await require('dns').promises.resolve4('example.com')": LOOK_UP,
@@ -171,6 +173,7 @@ def test_what_is_not_there_is_not_there(sandbox: Sandbox) -> None:
         ("try { require('fs').readFileSync('/x') } catch (e) { throw new Error('o', { cause: e }) }", 2),
         ("await Promise.any([require('fs').promises.readFile('/x')])", None),
         ("await Promise.all([1, require('fs').promises.readFile('/x')])", None),
+        (AWAIT % "new WebSocket('ws://192.0.2.1/').onerror = reject", None),
     ],
 )
 def test_a_refusal_that_is_wrapped_is_one(sandbox: Sandbox, wrapped: str, line: int | None) -> None:
@@ -184,6 +187,7 @@ def test_a_refusal_that_is_wrapped_is_one(sandbox: Sandbox, wrapped: str, line: 
     [
         "try { require('fs').readFileSync('/etc/passwd') } catch {} throw new Error('mine')",
         "throw Object.assign(new Error('mine'), { code: 'EPERM' })",
+        "throw new Error()",
         "throw Object.assign(new Error('mine'), { code: 5, syscall: {} })",
         "require('./mine')",
         "require('mine')",

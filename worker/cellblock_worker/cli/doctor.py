@@ -110,7 +110,7 @@ def _look_at_runtime(runtime: Runtime, findings: Findings) -> dict[str, str]:
         )
     if runtime.note:
         findings.advice.append(f"runtime {runtime.name}: {runtime.note}")
-    asked = [runtime.argv[0], "--version"]
+    asked = [runtime.interpreter, "--version"]
     version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     return {"language": language.value, "version": version, "trivial_job": str(outcome.verdict)}
 

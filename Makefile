@@ -5,7 +5,7 @@ BIN := .venv/bin
 SECONDS ?= 120
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup demo test chaos lint check hosts fuzz soak clean
+.PHONY: help setup demo test chaos lint check hosts fuzz soak soak-queue clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make hosts   the escape suite and the sandbox's tests on five kinds of host, Docker's containers included"
 	@echo "make fuzz    random calls in cells of both languages, SECONDS=120 for each"
 	@echo "make soak    20,000 jobs of each language under load"
+	@echo "make soak-queue  JOBS=50000 of many kinds through the queue: no wrong Result, no process that grows"
 	@echo "make setup   set up .venv and nothing else; .venv/bin/cellblock --help shows what there is"
 	@echo "make clean   remove .venv and all caches"
 
@@ -62,6 +63,9 @@ fuzz: setup
 
 soak: setup
 	@$(BIN)/python -m tests.soak
+
+soak-queue: setup
+	@JOBS=$(JOBS) $(BIN)/python -m tests.soak.through_queue
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

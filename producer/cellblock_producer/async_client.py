@@ -9,6 +9,7 @@ import asyncio
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,6 +18,7 @@ from .async_handle import AsyncHandle
 from .async_link import AsyncLink
 from .async_map import Flow, JobSource, each_job
 from .core import Call, Cancellation, Core
+from .errors import ClientClosed
 from .job import JobLike, read_job
 from .keys import DEFAULT_QUEUE, DEFAULT_TENANT, JobName
 from .lots import check_per_message, lots
@@ -117,10 +119,16 @@ class AsyncClient:
         makes = (partial(self._core.submit, job) for job in valid)
         return [self._handle(slot) for slot in await self._post_all(makes, _POSTS_UNDERWAY)]
 
-    async def run(self, job: JobLike, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - as in Client
+    async def run(
+        self,
+        job: JobLike,
+        timeout: float | None = None,  # noqa: ASYNC109 - as in Client
+        *,
+        cancel: bool = False,
+    ) -> Result:
         """Submit a job and await its Result; see `submit` and `AsyncHandle.result`."""
         handle = await self.submit(job)
-        return await handle.result(timeout)
+        return await handle.result(timeout, cancel=cancel)
 
     async def map(
         self,
@@ -182,10 +190,15 @@ class AsyncClient:
         return [post.get() for post in posts]
 
     def _handle(self, slot: Slot) -> AsyncHandle:
-        return AsyncHandle(slot, self._link.loop, self._cancel)
+        return AsyncHandle(slot, self._link.loop, self._cancel, self._abandon)
 
     async def _cancel(self, slot: Slot) -> Cancellation:
         return await self._call(partial(self._core.cancel, slot))
+
+    def _abandon(self, slot: Slot) -> None:
+        """Have a job cancelled for somebody who does not wait for that either."""
+        with suppress(ClientClosed):
+            self._link.post(partial(self._core.cancel, slot))
 
     async def _call(self, make: Callable[[], Call[T]]) -> T:
         return await self._link.answer(self._link.post(make))

@@ -102,9 +102,9 @@ class Client:
         self._link.exchange(_note(calls, map(self._core.submit, valid)))
         return [self._handle(call.get()) for call in calls]
 
-    def run(self, job: JobLike, timeout: float | None = None) -> Result:
+    def run(self, job: JobLike, timeout: float | None = None, *, cancel: bool = False) -> Result:
         """Submit a job and wait for its Result; see `submit` and `Handle.result`."""
-        return self.submit(job).result(timeout)
+        return self.submit(job).result(timeout, cancel=cancel)
 
     def map(
         self,

@@ -14,7 +14,7 @@ from .kinds import Branch, ErrorKind, Language, Mode, OutputType, Status, Strate
 from .outputs import OutputProblem, check_outputs, convert_outputs
 from .result import ErrorInfo, Result, Usage
 from .rules import OUTPUT_RULES, OutputRules
-from .settle import Execution, settle_cancelled, settle_failure, settle_success, settle_unread
+from .settle import Execution, is_retried, settle_cancelled, settle_failure, settle_success, settle_unread
 from .spec import OutputSpec
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "check_inputs",
     "check_outputs",
     "convert_outputs",
+    "is_retried",
     "json_problem",
     "read_job",
     "settle_cancelled",

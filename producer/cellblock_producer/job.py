@@ -127,13 +127,6 @@ class Job(BaseModel):
         if reply is not None:
             raise _not_served("replies by task or webhook; leave the field out and wait for the Result")
 
-    @field_validator("retry", mode="after")
-    @classmethod
-    def _check_retry(cls, retry: Retry) -> Retry:
-        if retry.max_retries > 0:
-            raise _not_served("retries; leave the field out or set retry.max_retries to 0")
-        return retry
-
     @model_validator(mode="after")
     def _check_default_outputs(self) -> Self:
         if self.on_error.strategy is Strategy.DEFAULT:

@@ -62,7 +62,9 @@ class Retry(BaseModel):
         default=1000, strict=True, ge=0, le=60_000, description="Milliseconds between two runs."
     )
     kinds: tuple[ErrorKind, ...] = Field(
-        default=(), max_length=len(ErrorKind), description="Kinds of error to retry; none means every kind."
+        default=(),
+        max_length=len(ErrorKind),
+        description="Kinds of error to retry; none means every kind that may go away.",
     )
 
 

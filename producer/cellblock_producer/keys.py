@@ -4,6 +4,7 @@
     cellblock:result:{tenant}:{id}   string: the Result as JSON, written once
     cellblock:message:{id}           hash: a message that is not one job of a client of ours
     cellblock:reply:{client id}      channel: where a client hears of finished jobs
+    cellblock:stop:{worker}          channel: where a worker hears of cancelled jobs that it runs
 
 and for each queue, `cellblock` by default; leases.py says how they are used:
 
@@ -12,12 +13,13 @@ and for each queue, `cellblock` by default; leases.py says how they are used:
     {queue}:shares                   hash: what tenants have waiting, in hand and used; the queue's bounds
     {queue}:waiting:{tenant}         sorted set: what waits for one tenant, by its place in the line
     {queue}:leases                   sorted set: what workers have in hand, by when they lose it
+    {queue}:delayed                  sorted set: what is to wait no sooner than at some time, by that time
     {queue}:dead                     sorted set: the jobs that took their workers down, by when
     {queue}:reaper                   hash: when leases were last looked at
 
-What waits and what is in hand are *units*: keys of hashes with a message in them, which is either the record
-of a job or a `cellblock:message:…`. Ids and tenants hold neither ':' nor a space, so that names can be joined
-and split without quoting.
+What waits, is delayed or is in hand are *units*: keys of hashes with a message in them, which is either the
+record of a job or a `cellblock:message:…`. Ids and tenants hold neither ':' nor a space, so that names can be
+joined and split without quoting.
 """
 
 import re
@@ -29,8 +31,9 @@ TOKEN = "take"  # noqa: S105 - no secret
 """What lies on the queue's list for a unit that waits: a wake-up and no more. Messages are JSON."""
 RECORD_PREFIX = "cellblock:job:"
 MESSAGE_PREFIX = "cellblock:message:"
+STOP_PREFIX = "cellblock:stop:"
 TENANTS, WAITING, LEASES, DEAD, REAPER = ":tenants", ":waiting:", ":leases", ":dead", ":reaper"
-SHARES = ":shares"
+DELAYED, SHARES = ":delayed", ":shares"
 """What follows the queue's name in its other keys."""
 DEFAULT_TENANT = "default"
 DEFAULT_PRIORITY = 5
@@ -93,3 +96,8 @@ def result_key(name: JobName) -> str:
 def reply_channel(client_id: str) -> str:
     """Return the channel on which one client hears of its finished jobs."""
     return f"cellblock:reply:{client_id}"
+
+
+def stop_channel(worker: str) -> str:
+    """Return the channel on which a worker hears of cancelled jobs, whose holders are `{worker}-{number}`."""
+    return f"{STOP_PREFIX}{worker}"

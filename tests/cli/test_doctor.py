@@ -15,7 +15,7 @@ def test_a_host_that_can_run_a_worker_exits_0_and_names_every_layer() -> None:
     with EmbeddedServer() as server:
         done = cellblock("doctor", "--redis", server.url)
     assert done.returncode == 0, done.stdout
-    layers = ("seccomp", "landlock", "no_new_privs", "rlimits", "private root")
+    layers = ("seccomp", "landlock", "no_new_privs", "rlimits", "private root", "cgroup")
     assert [word for word in (*layers, "kernel", "celery", "memory_mb") if word not in done.stdout] == []
     assert "A worker can run here." in done.stdout
 

@@ -77,7 +77,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"on_error": {"strategy": "default", "values": {"r": SECRET}}, "outputs": NUMBER},
         "on_error.values: output 'r' must be a number, but is a string",
     ),
-    ({"retry": {"max_retries": 1}}, "retry: not served yet"),
     ({"retry": {"max_retries": 11}}, "retry.max_retries: "),
     ({"retry": {"interval_ms": 60_001}}, "retry.interval_ms: "),
     ({"retry": {"kinds": ["novelty"]}}, "retry.kinds.0: "),

@@ -25,7 +25,7 @@ from cellblock_producer.contract import ErrorKind, Job
 from cellblock_producer.leases import Lease
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
-from . import transport
+from . import revoke, transport
 from .batch import run_batch
 from .envelope import Admitted
 from .holding import Holding
@@ -34,6 +34,8 @@ from .logs import Logging
 from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .settings import Settings
+from .shutdown import Shutdown
+from .stops import Listener, Stops
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
 
@@ -57,6 +59,8 @@ class Cellblock(Celery):
     settings: Settings
     link: LedgerLink
     holding: Holding
+    stops: Stops
+    listener: Listener
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
@@ -114,6 +118,7 @@ class Worker(StockWorker):
         # The banner would go to standard output.
         ours = {"without_gossip": True, "without_mingle": True, "quiet": True}
         super().__init__(app, hostname, **(options | ours))
+        self._end = Shutdown(cast("Cellblock", self.app).settings.grace_s)
 
     def start(self) -> None:
         """Run until a signal; raises SystemExit with code 3, before a job is taken, where `check` objects."""
@@ -124,17 +129,23 @@ class Worker(StockWorker):
         except Exception as error:
             _log.critical("the worker does not start: %s", error)
             raise SystemExit(DOES_NOT_START) from None
+        revoke.serve()
         _share_memory()
+        self._end.watch()
         super().start()
 
     def on_consumer_ready(self, consumer: Any) -> None:
         """Begin to look after the queue: from here on there is a pool, forked without that thread."""
         super().on_consumer_ready(consumer)
-        cast("Cellblock", self.app).holding.start()
+        app = cast("Cellblock", self.app)
+        app.holding.start()
+        app.listener.start(app.holding.worker)
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
+        self._end.done()
         super().on_stopped()
+        cast("Cellblock", self.app).listener.stop()
         cast("Cellblock", self.app).holding.stop()
 
 
@@ -178,7 +189,9 @@ def create_app(
     transport.register()
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
-    app.holding = Holding(settings, time_limit_s=app.time_limit_s(MAX_BATCH))
+    app.stops = Stops()
+    app.listener = Listener(settings, app.stops)
+    app.holding = Holding(settings, app.stops, time_limit_s=app.time_limit_s(MAX_BATCH))
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.expect = expect
     app.conf.update(_celery_settings(app))
@@ -214,6 +227,7 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
             prepare=app.prepare or _nothing,
             expect=app.expect_overlapped,
             lease=sealed.lease,
+            stops=app.stops,
             closes=bool(self.request.ignore_result),
         )
         jobs = sealed.open()

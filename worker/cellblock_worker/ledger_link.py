@@ -1,16 +1,27 @@
 """The worker's connection to the ledger: one per process, made when it is first used there."""
 
+import json
 import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import redis
-from cellblock_producer.contract import ErrorInfo, ErrorKind, Execution, Result, settle_failure, settle_unread
+from cellblock_producer.contract import (
+    ErrorInfo,
+    ErrorKind,
+    Execution,
+    Result,
+    is_retried,
+    settle_cancelled,
+    settle_failure,
+    settle_unread,
+)
 from cellblock_producer.errors import InvalidJob
 from cellblock_producer.job import read_job
-from cellblock_producer.keys import record_key, result_key
+from cellblock_producer.keys import JobName, record_key, result_key
+from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Grave, Ledger
 from cellblock_producer.wire import task_message
 from redis.backoff import ExponentialBackoff
@@ -79,25 +90,34 @@ class LedgerLink:
         if client is not None:
             client.close()
 
-    def may_run_again(self, job: SealedJob) -> bool:
-        """Say whether a job whose pool process died may be delivered once more.
+    def is_delivered_again(self, job: SealedJob) -> bool:
+        """Say whether a job whose pool process died is to be delivered once more, or is to be given up.
 
-        It may when its Result stands already, since delivering it then runs nothing.
+        It is when its Result stands already, since delivering it then runs nothing, and when it wants to be
+        put off now, since whoever takes it next does that.
         """
         client = self._client()
         if client.exists(result_key(job.name)):
             return True
-        return int(client.hget(record_key(job.name), "attempts") or 0) < self._settings.max_attempts
-
-    def is_running(self, job: SealedJob) -> bool:
-        """Say whether the job, and no other of its name, was begun and has no Result."""
-        state, digest = self._client().hmget(record_key(job.name), "state", "digest")
-        if state != b"running" or digest is None:
-            return False
+        attempts, retries = client.hmget(record_key(job.name), "attempts", "retries")
+        if int(attempts or 0) < self._settings.max_attempts + int(retries or 0):
+            return True
         try:
-            return read_job(job.open()).digest().encode() == digest
+            return is_retried(read_job(job.open()), ErrorKind.WORKER_LOST)
         except InvalidJob:
             return False
+
+    def cancel(self, name: JobName, *, unless_running: bool) -> bool:
+        """Cancel a job that waits or runs, anywhere. False: it is done, is not known or is left alone."""
+        message = cast("bytes | None", self._client().hget(record_key(name), "message"))
+        labels = _labels(message) if message else {}
+        result = settle_cancelled(name, labels)
+        return self.ledger.cancel(name, result, unless_running=unless_running)
+
+    def is_running(self, name: JobName, lease: Lease) -> bool:
+        """Say whether the job was begun by this holder and by nobody after it, and has no Result."""
+        fields = self._client().hmget(record_key(name), "state", "runner", "runner_holder")
+        return fields == [b"running", lease.unit.encode(), lease.holder.encode()]
 
     def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> bool:
         """Write a Result for a job that will not be run (again); one that stands already stands.
@@ -105,7 +125,7 @@ class LedgerLink:
         False where Redis would not record it.
         """
         error = ErrorInfo(kind=kind, message=message)
-        execution = Execution(worker=worker)
+        execution = Execution(attempts=self._attempts(job.name), worker=worker)
         grave = None
         try:
             read = read_job(job.open())
@@ -127,6 +147,11 @@ class LedgerLink:
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"not a message of a job: {refused.reason}")
         recorded = [self._record(settle_unread(name, error), error.kind) for name in refused.names]
         return all(recorded)
+
+    def _attempts(self, name: JobName) -> int:
+        with suppress(redis.RedisError):  # it is the Result that counts, which may not be recorded either
+            return int(self._client().hget(record_key(name), "attempts") or 0)
+        return 0
 
     def _record(self, result: Result, kind: str, grave: Grave | None = None) -> bool:
         try:
@@ -155,3 +180,9 @@ def connect(url: str, *, patient: bool) -> Overlapping:
         retry_on_error=[redis.OutOfMemoryError] if patient else [],
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), _PATIENT_RETRIES if patient else _QUICK_RETRIES),
     )
+
+
+def _labels(message: bytes) -> dict[str, str]:
+    """Read the labels of a job out of its message, as our clients write it."""
+    said = json.loads(json.loads(message)["body"])[0][0]
+    return said.get("labels", {}) if isinstance(said, dict) else {}

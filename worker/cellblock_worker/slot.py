@@ -19,6 +19,7 @@ _BUSY_S: Final = 0.01
 
 _prepared = 0.0
 _sandboxes: Final[dict[str, Sandbox]] = {}
+_told: Final[dict[str, str]] = {}  # troubles that were logged
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +54,7 @@ def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - o
     for name in settings.runtimes:
         if name in names and name not in _sandboxes:
             runtime = build(name, settings.runtimes[name])
-            sandbox = Sandbox(runtime, required_layers=settings.require_layers)
+            sandbox = Sandbox(runtime, required_layers=settings.require_layers, cgroup=settings.cgroup)
             sandbox.open()
             _sandboxes[name] = sandbox
 
@@ -66,8 +67,24 @@ def prepare() -> None:
     global _prepared
     now = time.monotonic()
     busy, _prepared = now - _prepared < _BUSY_S, now
-    for sandbox in _sandboxes.values():
+    for name, sandbox in _sandboxes.items():
         sandbox.prepare(after_ms=0 if busy else _QUIET_MS)
+        if sandbox.trouble != _told.get(name, ""):
+            _tell(name, sandbox.trouble)
+
+
+def troubles() -> dict[str, str]:
+    """Why a runtime of this pool process cannot be renewed, by its name; empty where all is well."""
+    return {name: sandbox.trouble for name, sandbox in _sandboxes.items() if sandbox.trouble}
+
+
+def _tell(name: str, trouble: str) -> None:
+    """Log it once."""
+    _told[name] = trouble
+    if trouble:
+        _log.error("runtime %s: no fresh zygote can be had, the old one goes on: %s", name, trouble)
+    else:
+        _log.info("runtime %s: a fresh zygote could be had again", name)
 
 
 def expect(job: Job) -> None:

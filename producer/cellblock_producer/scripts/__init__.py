@@ -1,7 +1,7 @@
 """The Lua scripts of the ledger: each changes what it changes in one step, by the server's clock.
 
     of_clients    SUBMIT, SUBMIT_MANY, WATCH, CANCEL
-    of_jobs       BEGIN, FINISH                          a pool process's
+    of_jobs       BEGIN, FINISH, POSTPONE                a pool process's
     of_units      TAKE, ADOPT, RENEW, RELEASE, CLOSE, REAP   a worker's main process's
     of_operators  RETRY, DROP
 
@@ -17,6 +17,7 @@ Fields of a unit, which a record has beside those of a job while it is one:
     queue, tenant  where it waits            at       its place in the line: microseconds, when it came
     holder         who has it in hand        begun    the holder that has begun a job of it
     lost           how many holders were lost
+    stop           what its holder runs of it and is to stop: `{holder} {job}`
     jobs           how many jobs it has, where it is not one
     priority       that of its jobs, where it is not the usual one
 
@@ -24,7 +25,7 @@ and of a record, beside those of job_parts: began, when its run began, in micros
 """
 
 from .of_clients import CANCEL, SUBMIT, SUBMIT_MANY, WATCH
-from .of_jobs import BEGIN, FINISH
+from .of_jobs import BEGIN, FINISH, POSTPONE
 from .of_operators import DROP, RETRY
 from .of_units import ADOPT, CLOSE, REAP, RELEASE, RENEW, TAKE
 from .script import DEAD_TTL_S, MAX_DEAD, UNFINISHED_TTL_S, Script
@@ -46,6 +47,7 @@ __all__ = [
     "MOST",
     "MOST_EACH",
     "OF_CLIENTS",
+    "POSTPONE",
     "REAP",
     "RELEASE",
     "RENEW",

@@ -12,20 +12,33 @@ local function add_reply(record, channel)
 end
 """
 
+LARGE = 64 * 1024
+"""Bytes of a Result that is asked for on its own: many that wait make a server end the connection."""
+
+# Reads a Result, if there is one; of a large one it says only that it is there, unless it is wanted anyway.
+READ_RESULT = f"""
+local function read_result(result_key, wanted)
+  local size = redis.call('STRLEN', result_key)
+  if size > {LARGE} and not wanted then
+    return {{'stored'}}
+  end
+  return size > 0 and {{'done', redis.call('GET', result_key)}} or nil
+end
+"""
+
 # Finds out why a job need not or must not be queued, if that is so.
-FIND = """
+FIND = (
+    READ_RESULT
+    + """
 local function find(record, result_key, digest)
   local known = redis.call('HGET', record, 'digest')
   if known and known ~= digest then
     return {'conflict'}
   end
-  local result = redis.call('GET', result_key)
-  if result then
-    return {'done', result}
-  end
-  return known and {'known'} or nil
+  return read_result(result_key) or known and {'known'} or nil
 end
 """
+)
 
 # Makes the record of a job that is to be queued; where it is a unit, too, with the fields of one.
 MAKE_RECORD = f"""

@@ -1,10 +1,10 @@
 """What the clients call: submit, watch, cancel."""
 
 from ..keys import TOKEN
-from .job_parts import ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD
+from .job_parts import ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD, READ_RESULT
 from .script import NOW, UNFINISHED_TTL_S, Script
 from .share_parts import ROOM, SHARES_OF_TENANTS
-from .unit_parts import CLOSE_UNIT, QUEUE, WAIT
+from .unit_parts import CLOSE_UNIT, HELD, QUEUE, TELL_HOLDER, WAIT
 
 # KEYS: record, Result, queue. ARGV: digest, reply channel, ttl_s, message, tenant, priority
 SUBMIT = Script(
@@ -89,13 +89,14 @@ return answers
 """
 )
 
-# KEYS: record, Result. ARGV: reply channel ('' only looks)
+# KEYS: record, Result. ARGV: reply channel ('' only looks), '1' to have the Result however large it is
 WATCH = Script(
     ADD_REPLY
+    + READ_RESULT
     + """
-local result = redis.call('GET', KEYS[2])
+local result = read_result(KEYS[2], ARGV[2] == '1')
 if result then
-  return {'done', result}
+  return result
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return {'unknown'}
@@ -105,25 +106,34 @@ return {'waiting'}
 """
 )
 
-# KEYS: record, Result. ARGV: name, the Result of a cancelled job, ttl_s
+# KEYS: record, Result. ARGV: name, the Result of a cancelled job, ttl_s, '1' to leave alone what is running.
+# The Result stands from here on, whoever runs the job still, and says how often it was begun.
 CANCEL = Script(
     NOW
     + SHARES_OF_TENANTS
     + CLOSE_UNIT
+    + HELD
     + FINISH_JOB
+    + TELL_HOLDER
     + """
 local result = redis.call('GET', KEYS[2])
 if result then
   return {'finished', result}
 end
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state then
+local known = redis.call('HMGET', KEYS[1], 'state', 'attempts', 'runner', 'runner_holder')
+if not known[1] then
   return {'unknown'}
 end
-if state ~= 'queued' then
+local running = known[1] == 'running'
+if running and ARGV[4] == '1' then
   return {'running'}
 end
-finish(ARGV[1], ARGV[2], ARGV[3])
+local held = running and held_by(known[3], known[4])
+local said = string.gsub(ARGV[2], '"attempts":0', '"attempts":' .. (known[2] or '0'), 1)
+finish(ARGV[1], said, ARGV[3])
+if held then
+  tell_holder(known[3], known[4], ARGV[1])
+end
 return {'cancelled'}
 """
 )

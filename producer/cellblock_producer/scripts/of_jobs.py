@@ -1,4 +1,4 @@
-"""What a pool process calls: begin a job, finish it."""
+"""What a pool process calls: begin a job, finish it, or put it off."""
 
 from ..keys import DEAD, LEASES
 from .job_parts import FINISH_JOB
@@ -7,7 +7,8 @@ from .share_parts import SHARES_OF_TENANTS
 from .unit_parts import CLOSE_UNIT, HELD
 
 # KEYS: record, Result, unit. ARGV: digest, holder ('': there is no unit), '1' for the last job of the unit,
-# lease_ms, max_attempts (0: no bound). Where the last job is not to be run, the unit is done.
+# lease_ms, max_attempts (0: no bound), deadline_ms (0: none). Where the last job is not to be run, the unit
+# is done. A job that was put off has one more attempt for each time, and is not begun before it is due.
 # A unit that is a record itself holds the job of that record, whatever this side makes of its digest.
 BEGIN = Script(
     NOW
@@ -24,7 +25,7 @@ local function no_run(answer)
   return answer
 end
 local known = redis.call('HMGET', KEYS[1],
-  'digest', 'attempts', 'submitted_ms', 'state', 'runner', 'runner_holder')
+  'digest', 'attempts', 'submitted_ms', 'state', 'runner', 'runner_holder', 'due_ms', 'retries')
 if known[1] and known[1] ~= ARGV[1] and unit ~= KEYS[1] then
   return no_run({{'conflict'}})
 end
@@ -43,7 +44,7 @@ end
 if known[4] == 'running' and runner and runner ~= unit then
   local queue = redis.call('HMGET', runner, 'queue', 'holder')
   if queue[1] and queue[2] and redis.call('ZSCORE', queue[1] .. '{LEASES}', runner) then
-    return {{'busy'}}
+    return {{'busy', 0}}
   end
 end
 if not known[1] then
@@ -51,7 +52,13 @@ if not known[1] then
   redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'submitted_ms', submitted, 'reply', '')
 end
 redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
-if tonumber(ARGV[5]) > 0 and attempts >= tonumber(ARGV[5]) then
+if tonumber(ARGV[6]) > 0 and now > tonumber(ARGV[6]) then
+  return {{'expired', attempts, queued_ms, now}}
+end
+if known[7] and tonumber(known[7]) > now then
+  return {{'busy', known[7] - now}}
+end
+if tonumber(ARGV[5]) > 0 and attempts >= ARGV[5] + (known[8] or 0) then
   return {{'exhausted', attempts, queued_ms, now}}
 end
 local fields = {{'state', 'running', 'runner', unit, 'runner_holder', holder, 'attempts', attempts + 1,
@@ -102,5 +109,42 @@ if ARGV[6] then
   redis.call('EXPIRE', dead, {DEAD_TTL_S})
 end
 return {{'written'}}
+"""
+)
+
+# KEYS: record, Result, unit. ARGV: holder, interval_ms, max_retries, deadline_ms (0: none). Puts a job off
+# that was run in vain; its unit stays in hand, to be released with that delay. Where its deadline comes
+# first, it is to be found expired then. Said again, it puts nothing off again.
+POSTPONE = Script(
+    NOW
+    + SHARES_OF_TENANTS
+    + HELD
+    + """
+local unit, holder, deadline = KEYS[3], ARGV[1], tonumber(ARGV[4])
+local result = redis.call('GET', KEYS[2])
+if result then
+  return {'done', result}
+end
+local home = holder ~= '' and held_by(unit, holder)
+if holder ~= '' and not home then
+  return {'lost'}
+end
+local known = redis.call('HMGET', KEYS[1], 'retries', 'state', 'runner', 'runner_holder', 'due_ms', 'began')
+if known[2] == 'queued' and known[3] == unit and known[4] == holder then
+  return {'later', math.max(0, (known[5] or now) - now)}
+end
+local retries, due = tonumber(known[1] or 0), now + ARGV[2]
+if retries >= tonumber(ARGV[3]) then
+  return {'spent'}
+end
+if deadline > 0 then
+  due = math.min(due, deadline + 1)
+end
+if home and known[2] == 'running' and known[4] == holder then
+  settle(home[2], home[3], now_us - (known[6] or now_us), 0)
+end
+redis.call('HSET', KEYS[1], 'state', 'queued', 'runner', unit, 'runner_holder', holder,
+  'retries', retries + 1, 'due_ms', text(due))
+return {'later', math.max(0, due - now)}
 """
 )

@@ -3,7 +3,7 @@
 from ..keys import LEASES, REAPER, SHARES, TENANTS, TOKEN, WAITING
 from .script import NOW, UNFINISHED_TTL_S, WAKE_UPS, Script
 from .share_parts import FORGET_TENANTS, SHARES_OF_TENANTS
-from .unit_parts import CLOSE_UNIT, HELD, PUT_BACK, QUEUE, TAKE_NEXT, WAIT
+from .unit_parts import CLOSE_UNIT, END_DELAYS, HELD, PUT_BACK, QUEUE, TAKE_NEXT, WAIT
 
 # KEYS: queue. ARGV: holder, lease_ms
 TAKE = Script(
@@ -36,12 +36,13 @@ return {{'adopted'}}
 """
 )
 
-# KEYS: units. ARGV: lease_ms, then the holder of each. Answers with the places (from 1) of those not theirs.
+# KEYS: units. ARGV: lease_ms, then the holder of each. Answers with the places (from 1) of those not theirs,
+# and with what was cancelled while they run it: they may not have heard of it.
 RENEW = Script(
     NOW
     + HELD
     + f"""
-local lost = {{'lost'}}
+local lost, stops = {{}}, {{}}
 for at, unit in ipairs(KEYS) do
   local known = held_by(unit, ARGV[at + 1])
   if known then
@@ -49,8 +50,12 @@ for at, unit in ipairs(KEYS) do
   else
     lost[#lost + 1] = at
   end
+  local stop = redis.call('HGET', unit, 'stop')
+  if stop and string.sub(stop, 1, #ARGV[at + 1] + 1) == ARGV[at + 1] .. ' ' then
+    stops[#stops + 1] = stop
+  end
 end
-return lost
+return {{'renewed', lost, stops}}
 """
 )
 
@@ -89,17 +94,19 @@ return {'closed'}
 """
 )
 
-# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most units, jobs that may wait in all and of one tenant. Puts
-# back what has lost its holder. Where nobody looked for `gap_ms`, the server was away or all workers were:
-# those that live have one more lease to renew theirs.
+# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most units, jobs that may wait in all and of one tenant. Has
+# those wait whose delay is over, and puts back what has lost its holder. Where nobody looked for `gap_ms`,
+# the server was away or all workers were: those that live have one more lease to renew theirs.
 REAP = Script(
     NOW
     + SHARES_OF_TENANTS
     + WAIT
     + PUT_BACK
+    + END_DELAYS
     + FORGET_TENANTS
     + f"""
 local queue = KEYS[1]
+end_delays(queue, ARGV[4])
 local seen = redis.call('HMGET', queue .. '{REAPER}', 'last_ms', 'grace_ms', 'cursor')
 local since = now - (seen[1] or 0)
 if since >= 0 and since < tonumber(ARGV[2]) then

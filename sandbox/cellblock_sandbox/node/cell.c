@@ -70,6 +70,7 @@ enum {
   MESSAGE_BYTES = 1 << 17,
   LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
   DESCRIPTORS = 64, /* the zygote's ceiling */
+  FORK_TRIES = 200, /* 10 ms apart */
   CELLS = 32, /* alive at once, the dying ones included; each holds a descriptor here */
   LANDLOCK_CREATE_RULESET = 444,
   LANDLOCK_RESTRICT_SELF = 446,
@@ -354,6 +355,16 @@ static void end_cell(unsigned seq) {
     if (children[at].pidfd >= 0 && children[at].seq == seq) kill(children[at].pid, SIGKILL); /* not reaped yet */
 }
 
+/* A cell that was killed may still have all the processes that we may have; it ends soon. */
+static pid_t fork_when_possible(void) {
+  pid_t pid = fork();
+  for (int turn = 0; pid < 0 && errno == EAGAIN && turn < FORK_TRIES; turn++) {
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    pid = fork();
+  }
+  return pid;
+}
+
 /* True in the cell. */
 static bool fork_cell(uv_loop_t *loop, struct lock *lock, const struct order *order) {
   end_cell(order->done);
@@ -362,7 +373,7 @@ static bool fork_cell(uv_loop_t *loop, struct lock *lock, const struct order *or
     if (children[at].pidfd < 0) free_place = &children[at];
   if (!free_place) die("too many cells at once");
   reseed();
-  pid_t zygote = getpid(), pid = fork();
+  pid_t zygote = getpid(), pid = fork_when_possible();
   if (pid < 0) die("fork");
   if (pid == 0) {
     become_cell(loop, lock, zygote, order->given);

@@ -130,8 +130,11 @@ if running and ARGV[4] == '1' then
 end
 local held = running and held_by(known[3], known[4])
 local said = string.gsub(ARGV[2], '"attempts":0', '"attempts":' .. (known[2] or '0'), 1)
-finish(ARGV[1], said, ARGV[3])
+local used = finish(ARGV[1], said, ARGV[3])
 if held then
+  if known[3] ~= KEYS[1] then  -- else it was settled with the unit
+    settle(held[2], held[3], used or 0, 0)
+  end
   tell_holder(known[3], known[4], ARGV[1])
 end
 return {'cancelled'}

@@ -28,6 +28,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from .envelope import Refused
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
 
@@ -134,7 +135,7 @@ class LedgerLink:
                 grave = Grave(self._settings.queue, task_message(read, self._settings.queue))
         except InvalidJob:
             result = settle_unread(job.name, error, execution)
-        return self._record(result, kind, grave)
+        return self._record(result, kind, grave, reply_to_unread(job, self._settings))
 
     def refuse(self, refused: Refused) -> bool:
         """Record a message that is no job, where it says whose it was; else log it and let it go.
@@ -153,9 +154,9 @@ class LedgerLink:
             return int(self._client().hget(record_key(name), "attempts") or 0)
         return 0
 
-    def _record(self, result: Result, kind: str, grave: Grave | None = None) -> bool:
+    def _record(self, result: Result, kind: str, grave: Grave | None = None, to: str = "") -> bool:
         try:
-            self.ledger.finish(result.name, result, grave=grave)
+            self.ledger.finish(result.name, result, grave=grave, reply_to=to)
         except redis.RedisError as error:
             _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
             return False

@@ -42,20 +42,24 @@ end
 
 # Makes the record of a job that is to be queued; where it is a unit, too, with the fields of one.
 MAKE_RECORD = f"""
-local function make_record(record, digest, channel, ttl, fields)
+local function make_record(record, digest, channel, ttl, reply_to, fields)
   redis.call('HSET', record, 'digest', digest, 'submitted_ms', text(now), 'state', 'queued',
     'attempts', 0, 'reply', channel, 'ttl_s', ttl, unpack(fields))
+  if reply_to ~= '' then
+    redis.call('HSET', record, 'reply_to', reply_to)
+  end
   redis.call('EXPIRE', record, {UNFINISHED_TTL_S})
 end
 """
 
 # Writes the Result where there is none, and tells who waits: the name first, so that a client need not
 # parse the Result to find the job. A job that is a unit is none any more, whoever has it in hand. Returns
-# the microseconds that its run took, if it was this holder's (or anybody's, where none is named).
+# the microseconds that its run took, if it was this holder's (or anybody's, where none is named). `reply_to`:
+# where to send it, in place of where the record says.
 FINISH_JOB = """
-local function finish(name, result, ttl, holder)
+local function finish(name, result, ttl, holder, reply_to)
   local known = redis.call('HMGET', KEYS[1], 'ttl_s', 'reply', 'message', 'state', 'began', 'runner_holder',
-    'queue', 'tenant', 'holder')
+    'queue', 'tenant', 'holder', 'reply_to')
   ttl = known[1] or ttl
   if not redis.call('SET', KEYS[2], result, 'NX', 'EX', ttl) then
     return nil
@@ -71,6 +75,10 @@ local function finish(name, result, ttl, holder)
   redis.call('EXPIRE', KEYS[1], ttl)
   for channel in string.gmatch(known[2] or '', '%S+') do
     redis.call('PUBLISH', channel, name .. ' ' .. result)
+  end
+  reply_to = reply_to or known[10]
+  if reply_to then
+    post_reply(name, reply_to, result)
   end
   return used
 end

@@ -9,6 +9,10 @@ DEAD_TTL_S = 7 * 24 * 3600
 """Seconds that a job which took its workers down is kept for the operator."""
 MAX_DEAD = 10_000
 """How many of those are kept; the oldest go first."""
+OUTGOING_TTL_S = 7 * 24 * 3600
+"""Seconds that a Result is kept to be sent, and another time as long where it could not be."""
+MAX_UNDELIVERED = 1000
+"""How many of those are kept; the oldest go first."""
 WAKE_UPS = 16
 """How many lost wake-ups are made good at once."""
 

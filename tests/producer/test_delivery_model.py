@@ -506,6 +506,7 @@ def interleavings(steps: str) -> Iterator[str]:
             yield letter + order
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd", "aarbbx", "aarbcx"])
 def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: type[Model], steps: str) -> None:
     """Each takes, begins, finishes (a, b); both lose what they have in between (x); a client cancels (c).

@@ -65,6 +65,14 @@ class AsyncHandle(JobHandle):
             await _wait(self._loop(), slot, None)
         return slot.read()
 
+    def when_done(self, call: Callable[[], object]) -> None:
+        """Have `call` called once, in the loop, when the job is done, or now if it is. It must not raise."""
+        self._slot.when_done(call)
+
+    def forget(self, call: Callable[[], object]) -> None:
+        """Do not call `call` any more."""
+        self._slot.forget(call)
+
     async def cancel(self) -> Cancellation:
         """Cancel the job: unless it has a Result, it has one of kind `cancelled`, status failed, from now on.
 

@@ -15,7 +15,7 @@ from cellblock_producer.calls import Step, call
 from cellblock_producer.contract import Job, Result, settle_cancelled, settle_success
 from cellblock_producer.keys import DEFAULT_QUEUE, JobName, message_key, record_key, result_key
 from cellblock_producer.leases import Delivery, Lease, Leases, Released, Stray
-from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.outbox import Outbox, reply_to
 from cellblock_producer.scripts import CANCEL, SUBMIT, SUBMIT_MANY
 from cellblock_producer.wire import batch_message, batch_part, task_message
@@ -147,6 +147,17 @@ class Model(RuleBasedStateMachine):
         result = settle_cancelled(job.name, {}).to_json()
         call(self.redis, Step(CANCEL, keys, (str(job.name), result, 600)))
 
+    # What the operator does with jobs that took their workers down.
+
+    @rule(job=st.sampled_from(JOBS))
+    def retry(self, job: Job) -> None:
+        if self.ledger.retry(job.name):
+            self.seen.pop(job.name, None)
+
+    @rule(job=st.sampled_from(JOBS))
+    def drop(self, job: Job) -> None:
+        self.ledger.drop(job.name)
+
     # What main processes do.
 
     @rule(which=indexes)
@@ -217,7 +228,7 @@ class Model(RuleBasedStateMachine):
         if child.running is not None:
             self.fail(child, times=1 + twice)
 
-    def fail(self, child: Child, times: int = 1) -> None:
+    def fail(self, child: Child, times: int = 1, grave: Grave | None = None) -> None:
         assert child.running is not None
         retries = self.retries(child.job)
         try:
@@ -228,7 +239,7 @@ class Model(RuleBasedStateMachine):
             return
         assert retries <= self.retries(child.job) <= min(retries + 1, child.job.retry.max_retries)
         if put_off is None:
-            self.ledger.finish(child.job.name, child.running, child.turn)
+            self.ledger.finish(child.job.name, child.running, child.turn, grave)
         child.put_off |= isinstance(put_off, int)
         self.move_on(child)
 
@@ -417,7 +428,7 @@ class Model(RuleBasedStateMachine):
         answer = settle_success(child.job, outputs).model_copy(update={"attempts": begun.attempts})
         child.running = answer
         if begun.exhausted:
-            self.fail(child)
+            self.fail(child, grave=Grave(DEFAULT_QUEUE, task_message(child.job, DEFAULT_QUEUE)))
         else:
             assert not self.redis.hexists(record_key(child.job.name), "due_ms"), "it was not due"
 

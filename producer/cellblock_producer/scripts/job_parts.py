@@ -83,3 +83,24 @@ local function finish(name, result, ttl, holder, reply_to)
   return used
 end
 """
+
+LABELS_MOST = 1 << 20
+"""Bytes of a message, beyond which a script does not read it for the labels."""
+
+# Gives a Result without labels those of its job, out of the message, where the job is a unit. Who cancels a
+# job that somebody else has submitted does not know them.
+ADD_LABELS = f"""
+local function add_labels(record, result)
+  local size = redis.call('HSTRLEN', record, 'message')
+  if string.sub(result, -12) ~= '"labels":{{}}}}' or size == 0 or size > {LABELS_MOST} then
+    return result
+  end
+  local read, labels = pcall(function()
+    return cjson.decode(cjson.decode(redis.call('HGET', record, 'message')).body)[1][1].labels
+  end)
+  if read and type(labels) == 'table' and next(labels) then
+    return string.sub(result, 1, -4) .. cjson.encode(labels) .. '}}'
+  end
+  return result
+end
+"""

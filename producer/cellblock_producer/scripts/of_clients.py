@@ -1,7 +1,7 @@
 """What the clients call: submit, watch, cancel."""
 
 from ..keys import TOKEN
-from .job_parts import ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD, READ_RESULT
+from .job_parts import ADD_LABELS, ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD, READ_RESULT
 from .reply_parts import POST_REPLY
 from .script import NOW, UNFINISHED_TTL_S, Script
 from .share_parts import ROOM, SHARES_OF_TENANTS
@@ -118,6 +118,7 @@ CANCEL = Script(
     + POST_REPLY
     + HELD
     + FINISH_JOB
+    + ADD_LABELS
     + TELL_HOLDER
     + """
 local result = redis.call('GET', KEYS[2])
@@ -134,8 +135,11 @@ if running and ARGV[4] == '1' then
 end
 local held = running and held_by(known[3], known[4])
 local said = string.gsub(ARGV[2], '"attempts":0', '"attempts":' .. (known[2] or '0'), 1)
-finish(ARGV[1], said, ARGV[3])
+local used = finish(ARGV[1], add_labels(KEYS[1], said), ARGV[3])
 if held then
+  if known[3] ~= KEYS[1] then  -- else it was settled with the unit
+    settle(held[2], held[3], used or 0, 0)
+  end
   tell_holder(known[3], known[4], ARGV[1])
 end
 return {'cancelled'}

@@ -20,7 +20,7 @@ NOW = """
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
-local function text(number) return string.format('%.0f', number) end
+local function text(number) return string.format('%d', number) end
 """
 
 

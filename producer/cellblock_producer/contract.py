@@ -6,6 +6,7 @@ settle.py                      from a run to its Result   outputs.py     outputs
                                                          rules.py       the limits of outputs
 """
 
+from .inputs import check_inputs
 from .job import MAX_CODE_BYTES, MAX_INPUT_BYTES, Job, read_job
 from .jobparts import CeleryReply, Limits, OnError, Reply, Retry, Trace, WebhookReply
 from .jsonvalue import MAX_DEPTH, json_problem
@@ -43,6 +44,7 @@ __all__ = [
     "Trace",
     "Usage",
     "WebhookReply",
+    "check_inputs",
     "check_outputs",
     "convert_outputs",
     "is_retried",

@@ -23,6 +23,7 @@ from .errors import CellblockError, JobConflict, JobUnknown, QueueFull, Refused
 from .job import Job
 from .keys import JobName, message_key, record_key, reply_channel, result_key
 from .lots import Written
+from .outbox import reply_to
 from .scripts import CANCEL, SUBMIT, SUBMIT_MANY, WATCH, Script
 from .settle import settle_cancelled
 from .slot import Slot
@@ -115,13 +116,14 @@ class Core:
         keys = (record_key(name), result_key(name), self._queue)
         text, digest = job.written()
         message = task_message(job, self._queue, text)
-        args = (digest, self.channel, self._ttl_s, message, name.tenant, job.priority)
+        to = reply_to(self._queue, job.reply)
+        args = (digest, self.channel, self._ttl_s, message, name.tenant, job.priority, to)
         return Call.of(SUBMIT, keys, args, partial(self._register, name, job.labels))
 
     def submit_lot(self, lot: Sequence[Written]) -> Call[list[Slot]]:
         """Return the call that puts jobs on the queue in one message; see `lots`."""
         keys = [key for each in lot for key in (record_key(each.job.name), result_key(each.job.name))]
-        parts = [part for each in lot for part in (each.digest, batch_part(each.text))]
+        parts = [part for each in lot for part in self._part(each)]
         message_id = uuid7()
         head, tail = batch_message([each.job for each in lot], self._queue, message_id)
         first = lot[0].job
@@ -129,6 +131,9 @@ class Core:
         named = [(each.job.name, each.job.labels) for each in lot]
         keys += (message_key(message_id), self._queue)
         return Call.of(SUBMIT_MANY, keys, args, partial(self._register_lot, named))
+
+    def _part(self, each: Written) -> tuple[str, str, str]:
+        return each.digest, batch_part(each.text), reply_to(self._queue, each.job.reply)
 
     def watch(self, name: JobName, labels: Mapping[str, str], *, large: bool = False) -> Call[Slot]:
         """Return the call that has the job's Result sent to this client, too; a large one if asked to."""

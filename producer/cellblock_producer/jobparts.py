@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from .jsonvalue import JsonObject
 from .kinds import ErrorKind, Strategy
+from .webhooks import URL_PATTERN
 
 JOB_CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 """A field that is not known is refused: it would else be ignored without a word."""
@@ -85,7 +86,10 @@ class WebhookReply(BaseModel):
 
     kind: Literal["webhook"] = Field(description="Always `webhook`.")
     url: str = Field(
-        pattern=r"^https?://", max_length=2048, repr=False, description="Where the Result is posted as JSON."
+        pattern=URL_PATTERN,
+        max_length=2048,
+        repr=False,
+        description="Where the Result is posted as JSON: ASCII, no user, no fragment.",
     )
 
 

@@ -4,6 +4,7 @@
     cellblock:result:{tenant}:{id}   string: the Result as JSON, written once
     cellblock:message:{id}           hash: a message that is not one job of a client of ours
     cellblock:reply:{client id}      channel: where a client hears of finished jobs
+    cellblock:outgoing:{id}          hash: a Result that is to be sent on, see outbox.py
     cellblock:quota:{key}            string: jobs that a key of the gateway has submitted within a minute
     cellblock:stop:{worker}          channel: where a worker hears of cancelled jobs that it runs
 
@@ -17,6 +18,8 @@ and for each queue, `cellblock` by default; leases.py says how they are used:
     {queue}:delayed                  sorted set: what is to wait no sooner than at some time, by that time
     {queue}:dead                     sorted set: the jobs that took their workers down, by when
     {queue}:reaper                   hash: when leases were last looked at
+    {queue}:outbox                   sorted set: what is to be sent on, by when; a channel, too
+    {queue}:undelivered              sorted set: what could not be sent, by when it was given up
 
 What waits, is delayed or is in hand are *units*: keys of hashes with a message in them, which is either the
 record of a job or a `cellblock:message:…`. Ids and tenants hold neither ':' nor a space, so that names can be
@@ -32,9 +35,11 @@ TOKEN = "take"  # noqa: S105 - no secret
 """What lies on the queue's list for a unit that waits: a wake-up and no more. Messages are JSON."""
 RECORD_PREFIX = "cellblock:job:"
 MESSAGE_PREFIX = "cellblock:message:"
+OUTGOING_PREFIX = "cellblock:outgoing:"
 STOP_PREFIX = "cellblock:stop:"
 TENANTS, WAITING, LEASES, DEAD, REAPER = ":tenants", ":waiting:", ":leases", ":dead", ":reaper"
 DELAYED, SHARES = ":delayed", ":shares"
+OUTBOX, UNDELIVERED = ":outbox", ":undelivered"
 """What follows the queue's name in its other keys."""
 DEFAULT_TENANT = "default"
 DEFAULT_PRIORITY = 5
@@ -87,6 +92,11 @@ def record_key(name: JobName) -> str:
 def message_key(message_id: str) -> str:
     """Return the key of a message that waits or is in hand as one."""
     return f"{MESSAGE_PREFIX}{message_id}"
+
+
+def outgoing_key(entry_id: str) -> str:
+    """Return the key of a Result that is to be sent on."""
+    return f"{OUTGOING_PREFIX}{entry_id}"
 
 
 def result_key(name: JobName) -> str:

@@ -117,9 +117,15 @@ class Leases:
         renewed, looked = call_all(self.redis, [self._renewing(leases), self._reaping(queue, pause_ms)])
         return _kept(leases, renewed, int(looked[1]))
 
-    def release(self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False) -> Released:
-        """Give a unit back, to its own place in the line; after `delay_ms`, when somebody reaps."""
-        words = call(self.redis, Step(RELEASE, (lease.unit,), (lease.holder, delay_ms, int(unless_begun))))
+    def release(
+        self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False, lost: bool = False
+    ) -> Released:
+        """Give a unit back, to its own place in the line, and after `delay_ms`, when somebody reaps.
+
+        `lost`: it has cost its holder a process.
+        """
+        args = (lease.holder, delay_ms, int(unless_begun), int(lost))
+        words = call(self.redis, Step(RELEASE, (lease.unit,), args))
         return Released(_text(words[0]))
 
     def close(self, lease: Lease) -> None:

@@ -93,27 +93,40 @@ class Ledger:
         self._max_attempts = max_attempts
 
     def begin(
-        self, name: JobName, digest: str, turn: Turn = NO_TURN, deadline_ms: int | None = None
+        self,
+        name: JobName,
+        digest: str,
+        turn: Turn = NO_TURN,
+        deadline_ms: int | None = None,
+        reply_to: str = "",
     ) -> Begun:
         """Note that a worker has taken the job, and make its record where it has none.
 
-        `deadline_ms`: Unix time by the server's clock after which it is not to be run.
+        `deadline_ms`: Unix time by the server's clock after which it is not to be run. `reply_to`: what
+        outbox.py makes of the job's `reply`; so in the other methods.
         Raises JobConflict when the name belongs to a job with another digest: then neither run it nor
         finish it, since the name's Result is the other job's. Raises LeaseLost and JobBusy: do not run it.
         """
-        begun = _read_begun(name, call(self._redis, self._beginning(name, digest, turn, deadline_ms)))
+        beginning = self._beginning(name, digest, turn, deadline_ms, reply_to)
+        begun = _read_begun(name, call(self._redis, beginning))
         if isinstance(begun, Begun):
             return begun
         raise begun
 
     def finish(
-        self, name: JobName, result: Result, turn: Turn = NO_TURN, grave: Grave | None = None
+        self,
+        name: JobName,
+        result: Result,
+        turn: Turn = NO_TURN,
+        grave: Grave | None = None,
+        reply_to: str = "",
     ) -> Result:
         """Write the job's Result and tell who waits. Returns the one that stands: ours or an earlier one.
 
-        With a `grave` the job is kept for the operator, too, where it is our Result that stands.
+        With a `grave` the job is kept for the operator, too, where it is our Result that stands. Then it also
+        goes into the outbox, by `reply_to` or, where that is "", by the record.
         """
-        return _read_finished(result, call(self._redis, self._finishing(name, result, turn, grave)))
+        return _read_finished(result, call(self._redis, self._finishing(name, result, turn, grave, reply_to)))
 
     def hand_over(
         self,
@@ -123,14 +136,15 @@ class Ledger:
         turn: Turn = NO_TURN,
         grave: Grave | None = None,
         deadline_ms: int | None = None,
+        reply_to: str = "",
     ) -> tuple[Result, Begun | NotBegun]:
         """Finish one job of a unit and begin the next, in this order and in one round trip.
 
-        Returns what `finish` returns, and what `begin` returns or raises.
+        Returns what `finish` returns, and what `begin` returns or raises. `reply_to` is that of the next.
         """
         before = Turn(turn.lease, last=False)
-        finishing = self._finishing(finished.name, finished, before, grave)
-        beginning = self._beginning(name, digest, turn, deadline_ms)
+        finishing = self._finishing(finished.name, finished, before, grave, "")
+        beginning = self._beginning(name, digest, turn, deadline_ms, reply_to)
         finish, begin = call_all(self._redis, (finishing, beginning))
         return _read_finished(finished, finish), _read_begun(name, begin)
 
@@ -166,14 +180,18 @@ class Ledger:
         """Keep a job no longer for the operator; its Result stays as long as any. False: it is not kept."""
         return bool(call(self._redis, Step(DROP, _keys(name), (str(name), self._ttl_s)))[0] == b"dropped")
 
-    def _beginning(self, name: JobName, digest: str, turn: Turn, deadline_ms: int | None) -> Step:
+    def _beginning(
+        self, name: JobName, digest: str, turn: Turn, deadline_ms: int | None, reply_to: str
+    ) -> Step:
         (unit, holder), last = turn
-        args = (digest, holder, int(last), self._lease_ms, self._max_attempts, deadline_ms or 0)
+        args = (digest, holder, int(last), self._lease_ms, self._max_attempts, deadline_ms or 0, reply_to)
         return Step(BEGIN, (*_keys(name), unit), args)
 
-    def _finishing(self, name: JobName, result: Result, turn: Turn, grave: Grave | None) -> Step:
+    def _finishing(
+        self, name: JobName, result: Result, turn: Turn, grave: Grave | None, reply_to: str
+    ) -> Step:
         (unit, holder), last = turn
-        args = (str(name), result.to_json(), self._ttl_s, holder, int(last))
+        args = (str(name), result.to_json(), self._ttl_s, holder, int(last), reply_to)
         if grave is None:
             return Step(FINISH, (*_keys(name), unit), args)
         return Step(FINISH, (*_keys(name), unit), (*args, grave.queue, name.tenant, grave.message))

@@ -43,6 +43,10 @@ _HEAD = """\
 Written by `python -m tests.escape.layers` on a host that has all layers. Each attack was tried with one layer
 left out and all others on: **·** it fails all the same, **needed** it gets something that way, so it hangs on
 that layer. The filter is seccomp. `tests/escape/test_sabotage.py` leaves out several layers at once.
+
+Nothing hangs on another layer than the filter. What hangs on it alone is what the kernel has no second means
+against: its own state, threads, and the limits and ranks of other cells of the same zygote, which have the
+same user. Much of it leads nowhere: a socket that is made reaches nobody.
 """
 
 

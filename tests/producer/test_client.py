@@ -177,6 +177,17 @@ def test_a_running_job_can_be_cancelled(client: Client, redis: Redis) -> None:
     assert handle.cancel() is Cancellation.FINISHED
 
 
+def test_a_job_that_another_cancels_has_its_labels(client: Client, server: ValkeyServer) -> None:
+    labels = {"node": "a/b", "ü": '"\\\n\u2028'}
+    one = client.submit(job(1, labels=labels, inputs={"deep": [[[{"labels": {}}]]]}))
+    many = client.submit_many([job(2, labels=labels), job(3)], per_message=2)
+    with Client(server.url) as another:
+        for handle in (one, *many):
+            assert another.attach(handle.job_id).cancel() is Cancellation.CANCELLED
+    assert one.result(WAIT_S).labels == labels
+    assert many[1].result(WAIT_S).labels == {}
+
+
 def test_who_gives_up_may_have_the_job_cancelled(client: Client, server: ValkeyServer, redis: Redis) -> None:
     patient, impatient = client.submit_many([job(1, id="patient"), job(2, id="impatient")])
     with pytest.raises(ResultTimeout, match="the job goes on") as goes_on:

@@ -15,7 +15,8 @@ from cellblock_producer.calls import Step, call
 from cellblock_producer.contract import Job, Result, settle_cancelled, settle_success
 from cellblock_producer.keys import DEFAULT_QUEUE, JobName, message_key, record_key, result_key
 from cellblock_producer.leases import Delivery, Lease, Leases, Released, Stray
-from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.outbox import Outbox, reply_to
 from cellblock_producer.scripts import CANCEL, SUBMIT, SUBMIT_MANY
 from cellblock_producer.wire import batch_message, batch_part, task_message
 from hypothesis import HealthCheck, settings
@@ -43,11 +44,12 @@ JOBS = [
             "language": "python3",
             "code": "x",
             "priority": 5 + n % 3,
+            "reply": reply,
             "retry": {"max_retries": (1, 2, 0)[n], "interval_ms": 60_000},
             "deadline_ms": (None, 2**53 - 1, None)[n],
         }
     )
-    for n in range(3)
+    for n, reply in enumerate((None, {"kind": "celery", "task": "resume", "queue": "engine"}, None))
 ]
 
 indexes = st.integers(0, 7)
@@ -105,7 +107,15 @@ class Model(RuleBasedStateMachine):
     @rule(job=st.sampled_from(JOBS))
     def submit(self, job: Job) -> None:
         keys = (record_key(job.name), result_key(job.name), DEFAULT_QUEUE)
-        args = (job.digest(), "", 600, task_message(job, DEFAULT_QUEUE), job.tenant, job.priority)
+        args = (
+            job.digest(),
+            "",
+            600,
+            task_message(job, DEFAULT_QUEUE),
+            job.tenant,
+            job.priority,
+            reply_to(DEFAULT_QUEUE, job.reply),
+        )
         assert call(self.redis, Step(SUBMIT, keys, args))[0] in (b"queued", b"known", b"done")
         self.accepted.add(job.name)
 
@@ -114,7 +124,15 @@ class Model(RuleBasedStateMachine):
         keys = [key for job in jobs for key in (record_key(job.name), result_key(job.name))]
         message_id = self.new_name()
         head, tail = batch_message(jobs, DEFAULT_QUEUE, message_id)
-        parts = [part for job in jobs for part in (job.digest(), batch_part(job.to_json()))]
+        parts = [
+            part
+            for job in jobs
+            for part in (
+                job.digest(),
+                batch_part(job.to_json()),
+                reply_to(DEFAULT_QUEUE, job.reply),
+            )
+        ]
         step = Step(
             SUBMIT_MANY,
             (*keys, message_key(message_id), DEFAULT_QUEUE),
@@ -128,6 +146,17 @@ class Model(RuleBasedStateMachine):
         keys = (record_key(job.name), result_key(job.name))
         result = settle_cancelled(job.name, {}).to_json()
         call(self.redis, Step(CANCEL, keys, (str(job.name), result, 600)))
+
+    # What the operator does with jobs that took their workers down.
+
+    @rule(job=st.sampled_from(JOBS))
+    def retry(self, job: Job) -> None:
+        if self.ledger.retry(job.name):
+            self.seen.pop(job.name, None)
+
+    @rule(job=st.sampled_from(JOBS))
+    def drop(self, job: Job) -> None:
+        self.ledger.drop(job.name)
 
     # What main processes do.
 
@@ -199,7 +228,7 @@ class Model(RuleBasedStateMachine):
         if child.running is not None:
             self.fail(child, times=1 + twice)
 
-    def fail(self, child: Child, times: int = 1) -> None:
+    def fail(self, child: Child, times: int = 1, grave: Grave | None = None) -> None:
         assert child.running is not None
         retries = self.retries(child.job)
         try:
@@ -210,7 +239,7 @@ class Model(RuleBasedStateMachine):
             return
         assert retries <= self.retries(child.job) <= min(retries + 1, child.job.retry.max_retries)
         if put_off is None:
-            self.ledger.finish(child.job.name, child.running, child.turn)
+            self.ledger.finish(child.job.name, child.running, child.turn, grave)
         child.put_off |= isinstance(put_off, int)
         self.move_on(child)
 
@@ -289,6 +318,11 @@ class Model(RuleBasedStateMachine):
                 assert self.seen.setdefault(job.name, result) == result
 
     @invariant()
+    def each_result_of_a_job_with_a_reply_is_in_the_outbox_once(self) -> None:
+        results = [result_key(job.name) for job in JOBS if job.reply is not None]
+        assert self.redis.zcard("cellblock:outbox") == self.redis.exists(*results)
+
+    @invariant()
     def no_job_is_run_by_two_whose_leases_live(self) -> None:
         living = [child for child in self.children if child.lease.holder not in self.ended]
         running = [child.job.name for child in living if child.running is not None]
@@ -317,6 +351,7 @@ class Model(RuleBasedStateMachine):
         self.shares_are_true()
         self.no_job_is_lost()
         self.no_result_changes()
+        self.each_result_of_a_job_with_a_reply_is_in_the_outbox_once()
         self.no_job_is_run_by_two_whose_leases_live()
         self.each_unit_is_in_one_place()
         self.attempts_are_bounded()
@@ -337,6 +372,8 @@ class Model(RuleBasedStateMachine):
         for name in self.accepted:
             assert self.redis.exists(result_key(name)), "no Result"
         self.no_result_changes()
+        for unsent in Outbox(self.redis, DEFAULT_QUEUE).unsent(10):
+            assert Outbox(self.redis, DEFAULT_QUEUE).forget(unsent.id)
         left = {key.decode().rsplit(":", 1)[0] for key in self.redis.scan_iter()}
         assert left <= {"cellblock", "cellblock:job:t0", "cellblock:job:t1", "cellblock:result:t0"} | {
             "cellblock:result:t1"
@@ -348,7 +385,8 @@ class Model(RuleBasedStateMachine):
 
     def begin(self, child: Child) -> None:
         try:
-            begun = self.ledger.begin(child.job.name, child.job.digest(), child.turn)
+            to = reply_to(DEFAULT_QUEUE, child.job.reply)
+            begun = self.ledger.begin(child.job.name, child.job.digest(), child.turn, reply_to=to)
         except LeaseLost:
             self.forget(child)
             return
@@ -361,7 +399,8 @@ class Model(RuleBasedStateMachine):
         assert child.running is not None
         following = child.jobs[child.place + 1]
         turn = Turn(child.lease, last=child.place + 2 == len(child.jobs))
-        _, begun = self.ledger.hand_over(child.running, following.name, following.digest(), turn)
+        to = reply_to(DEFAULT_QUEUE, following.reply)
+        _, begun = self.ledger.hand_over(child.running, following.name, following.digest(), turn, reply_to=to)
         assert not isinstance(begun, JobConflict)
         self.move_on(child)
         if isinstance(begun, Begun):
@@ -389,7 +428,7 @@ class Model(RuleBasedStateMachine):
         answer = settle_success(child.job, outputs).model_copy(update={"attempts": begun.attempts})
         child.running = answer
         if begun.exhausted:
-            self.fail(child)
+            self.fail(child, grave=Grave(DEFAULT_QUEUE, task_message(child.job, DEFAULT_QUEUE)))
         else:
             assert not self.redis.hexists(record_key(child.job.name), "due_ms"), "it was not due"
 
@@ -478,6 +517,7 @@ def interleavings(steps: str) -> Iterator[str]:
             yield letter + order
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd", "aarbbx", "aarbcx"])
 def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: type[Model], steps: str) -> None:
     """Each takes, begins, finishes (a, b); both lose what they have in between (x); a client cancels (c).

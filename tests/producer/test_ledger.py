@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cellblock_producer import Client, JobConflict
 from cellblock_producer.contract import ErrorInfo, ErrorKind, Job, Result, settle_failure, settle_success
-from cellblock_producer.keys import DEFAULT_QUEUE, JobName, record_key, result_key, stop_channel
+from cellblock_producer.keys import DEFAULT_QUEUE, SHARES, JobName, record_key, result_key, stop_channel
 from cellblock_producer.leases import Lease, Leases, Released
 from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.listing import Place, list_dead, list_queue
@@ -298,6 +298,25 @@ def test_who_runs_a_cancelled_job_is_told_and_told_again(
     assert heard["data"] == f"{HOLDER} {NAME}".encode()
     kept = Leases(redis, 60_000).renew([lease, Lease(lease.unit, "1-ab-70")])
     assert (len(kept.lost), kept.stops) == (2, (f"{HOLDER} {NAME}",))
+
+
+@pytest.mark.parametrize("per_message", [1, 2])
+def test_what_a_cancelled_job_has_used_is_charged(
+    client: Client, ledger: Ledger, redis: Redis, per_message: int
+) -> None:
+    other = job().model_copy(update={"id": "two"})
+    client.submit_many([job(), other], per_message)
+    delivery = Leases(redis, 60_000).take(DEFAULT_QUEUE, HOLDER)
+    assert delivery is not None
+    ledger.begin(NAME, job().digest(), Turn(delivery.lease, last=False))
+    client.attach("one", "acme").cancel()
+    share: Any = redis.hget(DEFAULT_QUEUE + SHARES, "acme")
+    waiting, hands, used = (int(number) for number in share.split())
+    assert (waiting, hands) == ((1, 0) if per_message == 1 else (0, 1))
+    assert used > 0
+    # Its holder's own word, which comes later, is charged to nobody.
+    ledger.finish(NAME, answer(job()), Turn(delivery.lease, last=False))
+    assert redis.hget(DEFAULT_QUEUE + SHARES, "acme") == share
 
 
 def test_what_runs_is_left_alone_on_request(client: Client, ledger: Ledger, redis: Redis) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from cellblock_producer.contract import ErrorInfo, Job, Result, settle_failure, settle_success
-from cellblock_worker import app
+from cellblock_worker import app, task
 from cellblock_worker.settings import Settings
 from cellblock_worker.stops import Stop
 
@@ -92,6 +92,8 @@ def say(what: str) -> None:
 
 if __name__ == "__main__":
     app.LAST_RESORT_S = float(os.environ.get("LAST_RESORT_S", "60"))
+    if os.environ.get("DIES_UNREAD"):
+        task.read_sealed = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
     settings = Settings.from_env(os.environ)
     hooks = {"warm_up": lambda: say("warmed up"), "cool_down": lambda: say("cooled down")}
     hooks["prepare"] = prepare

@@ -173,6 +173,17 @@ def test_a_message_that_takes_workers_down_before_it_begins_is_given_up(
     assert client.zrange("cellblock:dead", 0, -1) == [str(handle.name).encode()]
 
 
+def test_a_message_that_takes_pool_processes_down_before_it_begins_is_given_up(
+    server: EmbeddedServer, producer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIES_UNREAD", "1")
+    handle = producer.submit(make_job())
+    with WorkerProcess(server.url, MAX_ATTEMPTS="1").wait_until_ready():
+        error = handle.result(WAIT_S).error
+    assert error is not None
+    assert error.kind == ErrorKind.WORKER_LOST
+
+
 def test_one_job_sent_twice_by_stock_senders_is_run_once(server: EmbeddedServer, client: redis.Redis) -> None:
     app = stock_app(server.url)
     with WorkerProcess(server.url).wait_until_ready():

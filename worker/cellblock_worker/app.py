@@ -33,6 +33,7 @@ from .ledger_link import CONNECT_TIMEOUT_S, LedgerLink
 from .logs import Logging
 from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
+from .sending import Sending
 from .settings import Settings
 from .shutdown import Shutdown
 from .stops import Listener, Stops
@@ -59,6 +60,7 @@ class Cellblock(Celery):
     settings: Settings
     link: LedgerLink
     holding: Holding
+    sending: Sending
     stops: Stops
     listener: Listener
     check: Callable[[], None] | None
@@ -135,18 +137,21 @@ class Worker(StockWorker):
         super().start()
 
     def on_consumer_ready(self, consumer: Any) -> None:
-        """Begin to look after the queue: from here on there is a pool, forked without that thread."""
+        """Begin to look after the queue: from here on there is a pool, forked without those threads."""
         super().on_consumer_ready(consumer)
         app = cast("Cellblock", self.app)
         app.holding.start()
         app.listener.start(app.holding.worker)
+        app.sending.start()
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
         self._end.done()
         super().on_stopped()
-        cast("Cellblock", self.app).listener.stop()
-        cast("Cellblock", self.app).holding.stop()
+        app = cast("Cellblock", self.app)
+        app.listener.stop()
+        app.holding.stop()
+        app.sending.stop()
 
 
 def _share_memory() -> None:
@@ -192,6 +197,7 @@ def create_app(
     app.stops = Stops()
     app.listener = Listener(settings, app.stops)
     app.holding = Holding(settings, app.stops, time_limit_s=app.time_limit_s(MAX_BATCH))
+    app.sending = Sending(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.expect = expect
     app.conf.update(_celery_settings(app))

@@ -16,6 +16,7 @@ from cellblock_producer.contract import Job, Result
 from cellblock_producer.errors import JobConflict
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, NotBegun
 
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .task import (
     Station,
@@ -74,7 +75,8 @@ class _Turns:
             self.write()
             self._started = time.monotonic()
             turn = self._station.turn(last=last and self.due is None)
-            self._tell(self._station.ledger.finish(sealed.name, job, turn))
+            to = reply_to_unread(sealed, self._station.settings)
+            self._tell(self._station.ledger.finish(sealed.name, job, turn, reply_to=to))
             return
         begun = self._begin(job, last=last and self.due is None)
         self._started = time.monotonic()
@@ -112,16 +114,17 @@ class _Turns:
 
     def _begin(self, job: Job, *, last: bool) -> Begun | NotBegun:
         station, turn = self._station, self._station.turn(last=last)
+        digest, to = job.digest(), station.reply_to(job)
         if self._unwritten is not None:
             before, result = self._unwritten
             grave = station.grave(before, result)
             stands, begun = station.ledger.hand_over(
-                result, job.name, job.digest(), turn, grave, job.deadline_ms
+                result, job.name, digest, turn, grave, job.deadline_ms, to
             )
             self._tell(stands)
             return begun
         try:
-            return station.ledger.begin(job.name, job.digest(), turn, job.deadline_ms)
+            return station.ledger.begin(job.name, digest, turn, job.deadline_ms, to)
         except (JobConflict, LeaseLost, JobBusy) as not_begun:
             return not_begun
 

@@ -125,11 +125,11 @@ class Holding:
         except redis.RedisError as error:
             _log.error("could not close a message: %s", type(error).__name__)
 
-    def release(self, lease: Lease, delay_ms: int = 0) -> None:
-        """Give a unit back; where Redis is away, by leaving it alone."""
+    def release(self, lease: Lease, delay_ms: int = 0, *, lost: bool = False) -> None:
+        """Give a unit back, which may have cost us a process; where Redis is away, by leaving it alone."""
         self.drop(lease)
         try:
-            self._leases.release(lease, delay_ms=delay_ms)
+            self._leases.release(lease, delay_ms=delay_ms, lost=lost)
             if delay_ms:
                 heappush(self._dues, time.monotonic() + delay_ms / 1000)
                 self._news.set()

@@ -1,11 +1,10 @@
 """The worker's connection to the ledger: one per process, made when it is first used there."""
 
-import json
 import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 import redis
 from cellblock_producer.contract import (
@@ -28,6 +27,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from .envelope import Refused
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
 
@@ -109,10 +109,7 @@ class LedgerLink:
 
     def cancel(self, name: JobName, *, unless_running: bool) -> bool:
         """Cancel a job that waits or runs, anywhere. False: it is done, is not known or is left alone."""
-        message = cast("bytes | None", self._client().hget(record_key(name), "message"))
-        labels = _labels(message) if message else {}
-        result = settle_cancelled(name, labels)
-        return self.ledger.cancel(name, result, unless_running=unless_running)
+        return self.ledger.cancel(name, settle_cancelled(name, {}), unless_running=unless_running)
 
     def is_running(self, name: JobName, lease: Lease) -> bool:
         """Say whether the job was begun by this holder and by nobody after it, and has no Result."""
@@ -134,7 +131,7 @@ class LedgerLink:
                 grave = Grave(self._settings.queue, task_message(read, self._settings.queue))
         except InvalidJob:
             result = settle_unread(job.name, error, execution)
-        return self._record(result, kind, grave)
+        return self._record(result, kind, grave, reply_to_unread(job, self._settings))
 
     def refuse(self, refused: Refused) -> bool:
         """Record a message that is no job, where it says whose it was; else log it and let it go.
@@ -153,9 +150,9 @@ class LedgerLink:
             return int(self._client().hget(record_key(name), "attempts") or 0)
         return 0
 
-    def _record(self, result: Result, kind: str, grave: Grave | None = None) -> bool:
+    def _record(self, result: Result, kind: str, grave: Grave | None = None, to: str = "") -> bool:
         try:
-            self.ledger.finish(result.name, result, grave=grave)
+            self.ledger.finish(result.name, result, grave=grave, reply_to=to)
         except redis.RedisError as error:
             _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
             return False
@@ -180,9 +177,3 @@ def connect(url: str, *, patient: bool) -> Overlapping:
         retry_on_error=[redis.OutOfMemoryError] if patient else [],
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), _PATIENT_RETRIES if patient else _QUICK_RETRIES),
     )
-
-
-def _labels(message: bytes) -> dict[str, str]:
-    """Read the labels of a job out of its message, as our clients write it."""
-    said = json.loads(json.loads(message)["body"])[0][0]
-    return said.get("labels", {}) if isinstance(said, dict) else {}

@@ -113,7 +113,9 @@ class Request(StockRequest):
         back, that one is left out, as those are that were finished.
         """
         try:
-            lost = [job for job in self._in_hand() if not self._link.is_delivered_again(job)]
+            in_hand = self._in_hand()
+            self._message.lost = not in_hand  # else the attempt is counted
+            lost = [job for job in in_hand if not self._link.is_delivered_again(job)]
         except redis.RedisError:
             lost = []  # the next to take it will ask
         self._give_up(lost, ErrorKind.WORKER_LOST, "The worker process died each time that it ran the job.")

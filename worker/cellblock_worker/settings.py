@@ -11,6 +11,7 @@ from cellblock_producer.scripts import MOST, MOST_EACH
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from .output_settings import OutputSettings
+from .reply_settings import ReplySettings, read_names
 from .runtimes import DATA, DATA_NAME, DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
@@ -23,11 +24,7 @@ class SettingsError(ValueError):
     """An environment variable is unknown or holds a value that does not fit; the message names it."""
 
 
-def _names(given: object) -> object:
-    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
-
-
-class Settings(OutputSettings):
+class Settings(OutputSettings, ReplySettings):
     """One frozen object; `CELLBLOCK_WALL_MS` sets `wall_ms`, and so on for every field."""
 
     redis_url: str = Field(
@@ -106,7 +103,7 @@ class Settings(OutputSettings):
         description="Keep the runtime `python3-data` warm, too, which has numpy and pandas; they come with "
         "the worker's extra `data`.",
     )
-    require_layers: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+    require_layers: Annotated[tuple[str, ...], BeforeValidator(read_names)] = Field(
         default=(),
         description="Layers of the sandbox without which the worker must not start, beside the core, as "
         "`cellblock doctor` names them, with commas between: private root, pid namespace.",

@@ -30,8 +30,10 @@ from cellblock_producer.job import read_job
 from cellblock_producer.keys import JobName, record_key
 from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.outbox import reply_to
 from cellblock_producer.wire import task_message
 
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
 from .stops import Stop, Stops, is_revoked
@@ -69,6 +71,10 @@ class Station:
     def turn(self, *, last: bool = True) -> Turn:
         """Return the turn of a job of the message."""
         return Turn(self.lease, last=last and self.closes)
+
+    def reply_to(self, job: Job) -> str:
+        """Return where the Result of a job is to be sent, as the ledger has it."""
+        return reply_to(self.settings.queue, job.reply)
 
     def digest(self, job: Job) -> str:
         """Return what tells the job from others of its name; "" where its own record brought it."""
@@ -109,10 +115,12 @@ def _answer(sealed: SealedJob, station: Station) -> Result:
     name, ledger = sealed.name, station.ledger
     job = read_sealed(sealed, station)
     if isinstance(job, Result):
-        return ledger.finish(name, job, station.turn())
+        to = reply_to_unread(sealed, station.settings)
+        return ledger.finish(name, job, station.turn(), reply_to=to)
     station.expect(job)
     try:
-        begun = ledger.begin(name, station.digest(job), station.turn(), job.deadline_ms)
+        digest, to = station.digest(job), station.reply_to(job)
+        begun = ledger.begin(name, digest, station.turn(), job.deadline_ms, to)
     except JobConflict as conflict:
         return in_conflict(job, conflict, station)
     if begun.result is not None:
@@ -126,11 +134,17 @@ def _answer(sealed: SealedJob, station: Station) -> Result:
 
 def read_sealed(sealed: SealedJob, station: Station) -> Job | Result:
     """Return the job, or the Result that says why it is none."""
+    execution = Execution(worker=station.worker)
     try:
-        return read_job(sealed.open())
+        job = read_job(sealed.open())
     except InvalidJob as invalid:
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message="; ".join(invalid.problems))
-        return settle_unread(sealed.name, error, Execution(worker=station.worker))
+        return settle_unread(sealed.name, error, execution)
+    problem = station.settings.reply_problem(job.reply)
+    if problem is None:
+        return job
+    # It would be waited for in vain: whoever sent the job is told so before it runs.
+    return settle_failure(job, ErrorInfo(kind=ErrorKind.INVALID_JOB, message=problem), execution)
 
 
 def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:

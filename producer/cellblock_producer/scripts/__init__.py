@@ -4,8 +4,9 @@
     of_jobs       BEGIN, FINISH, POSTPONE                a pool process's
     of_units      TAKE, ADOPT, RENEW, RELEASE, CLOSE, REAP   a worker's main process's
     of_operators  RETRY, DROP
+    of_replies    CLAIM_REPLIES, FORGET_REPLY, PUSH_REPLY, PUT_OFF_REPLY, RESEND_REPLY   of who sends them
 
-They are put together of the functions in job_parts, unit_parts and share_parts.
+They are put together of the functions in job_parts, unit_parts, share_parts and reply_parts.
 
 Every script answers with an array whose first element is a word that says what was found or done;
 SUBMIT_MANY, which takes any number of jobs, with an array of those. Keys that a unit's own fields lead to are
@@ -27,8 +28,9 @@ and of a record, beside those of job_parts: began, when its run began, in micros
 from .of_clients import CANCEL, SUBMIT, SUBMIT_MANY, WATCH
 from .of_jobs import BEGIN, FINISH, POSTPONE
 from .of_operators import DROP, RETRY
+from .of_replies import CLAIM_REPLIES, FORGET_REPLY, PUSH_REPLY, PUT_OFF_REPLY, RESEND_REPLY
 from .of_units import ADOPT, CLOSE, REAP, RELEASE, RENEW, TAKE
-from .script import DEAD_TTL_S, MAX_DEAD, UNFINISHED_TTL_S, Script
+from .script import DEAD_TTL_S, MAX_DEAD, MAX_UNDELIVERED, UNFINISHED_TTL_S, Script
 from .share_parts import IN_HAND_S, MOST, MOST_EACH
 
 OF_CLIENTS = (SUBMIT, SUBMIT_MANY, WATCH, CANCEL)
@@ -38,19 +40,25 @@ __all__ = [
     "ADOPT",
     "BEGIN",
     "CANCEL",
+    "CLAIM_REPLIES",
     "CLOSE",
     "DEAD_TTL_S",
     "DROP",
     "FINISH",
+    "FORGET_REPLY",
     "IN_HAND_S",
     "MAX_DEAD",
+    "MAX_UNDELIVERED",
     "MOST",
     "MOST_EACH",
     "OF_CLIENTS",
     "POSTPONE",
+    "PUSH_REPLY",
+    "PUT_OFF_REPLY",
     "REAP",
     "RELEASE",
     "RENEW",
+    "RESEND_REPLY",
     "RETRY",
     "SUBMIT",
     "SUBMIT_MANY",

@@ -2,13 +2,15 @@
 
 from ..keys import DEAD, LEASES
 from .job_parts import FINISH_JOB
+from .reply_parts import POST_REPLY
 from .script import DEAD_TTL_S, MAX_DEAD, NOW, UNFINISHED_TTL_S, Script
 from .share_parts import SHARES_OF_TENANTS
 from .unit_parts import CLOSE_UNIT, HELD
 
 # KEYS: record, Result, unit. ARGV: digest, holder ('': there is no unit), '1' for the last job of the unit,
-# lease_ms, max_attempts (0: no bound), deadline_ms (0: none). Where the last job is not to be run, the unit
-# is done. A job that was put off has one more attempt for each time, and is not begun before it is due.
+# lease_ms, max_attempts (0: no bound), deadline_ms (0: none), reply_to (for a job without a record). Where
+# the last job is not to be run, the unit is done. A job that was put off has one more attempt for each time,
+# and is not begun before it is due.
 # A unit that is a record itself holds the job of that record, whatever this side makes of its digest.
 BEGIN = Script(
     NOW
@@ -50,6 +52,9 @@ end
 if not known[1] then
   submitted = text(now)
   redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'submitted_ms', submitted, 'reply', '')
+  if ARGV[7] ~= '' then
+    redis.call('HSET', KEYS[1], 'reply_to', ARGV[7])
+  end
 end
 redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
 if tonumber(ARGV[6]) > 0 and now > tonumber(ARGV[6]) then
@@ -77,16 +82,18 @@ return {{'run', attempts + 1, queued_ms, now}}
 )
 
 # KEYS: record, Result, unit. ARGV: name, the Result, ttl_s (for a job whose record does not say), holder,
-# '1' for the last job of the unit; then, for a job to be kept for the operator: queue, tenant, message
+# '1' for the last job of the unit, reply_to ('': what the record says); then, for a job to be kept for the
+# operator: queue, tenant, message
 FINISH = Script(
     NOW
     + SHARES_OF_TENANTS
     + CLOSE_UNIT
     + HELD
+    + POST_REPLY
     + FINISH_JOB
     + f"""
 local unit, holder = KEYS[3], ARGV[4]
-local used = finish(ARGV[1], ARGV[2], ARGV[3], holder)
+local used = finish(ARGV[1], ARGV[2], ARGV[3], holder, ARGV[6] ~= '' and ARGV[6] or nil)
 if holder ~= '' and unit ~= KEYS[1] then
   local home = redis.call('HMGET', unit, 'queue', 'tenant')
   if ARGV[5] == '1' and held_by(unit, holder) then
@@ -98,9 +105,9 @@ end
 if not used then
   return {{'stands', redis.call('GET', KEYS[2])}}
 end
-if ARGV[6] then
-  local dead = ARGV[6] .. '{DEAD}'
-  redis.call('HSET', KEYS[1], 'queue', ARGV[6], 'tenant', ARGV[7], 'dead', ARGV[8])
+if ARGV[7] then
+  local dead = ARGV[7] .. '{DEAD}'
+  redis.call('HSET', KEYS[1], 'queue', ARGV[7], 'tenant', ARGV[8], 'dead', ARGV[9])
   redis.call('EXPIRE', KEYS[1], {DEAD_TTL_S})
   redis.call('EXPIRE', KEYS[2], {DEAD_TTL_S})  -- a record without its Result would be that of a job to come
   redis.call('ZADD', dead, text(now), ARGV[1])

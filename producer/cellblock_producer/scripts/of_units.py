@@ -59,7 +59,8 @@ return {{'renewed', lost, stops}}
 """
 )
 
-# KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun
+# KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun, '1' where it has cost a
+# process
 RELEASE = Script(
     NOW
     + SHARES_OF_TENANTS
@@ -73,6 +74,9 @@ if not known then
 end
 if ARGV[3] == '1' and known[5] == ARGV[1] then
   return {'begun'}
+end
+if ARGV[4] == '1' then
+  redis.call('HINCRBY', KEYS[1], 'lost', 1)
 end
 put_back(KEYS[1], known[2], known[3], known[4], tonumber(ARGV[2]))
 return {'released'}

@@ -25,7 +25,7 @@ local function wait(unit, share, at, jobs, priority)
   keep_share(share)
   local place = at + (9 - priority) * {PRIORITY_STEP_US}
   redis.call('ZADD', share.queue .. '{WAITING}' .. share.tenant, text(place), unit)
-  redis.call('ZADD', share.queue .. '{TENANTS}', turn_of(share), share.tenant)
+  redis.call('ZADD', share.queue .. '{TENANTS}', turn_of(share.used, share.hands), share.tenant)
 end
 """
 

@@ -32,6 +32,8 @@ RESULT_TTL_S = 20
 MOST_SLOPE = 100.0
 """KB that a process may grow in a thousand jobs."""
 _SAMPLES = 200
+_ENOUGH = 20_000
+"""Jobs after which growth says something."""
 
 
 @dataclass
@@ -56,7 +58,9 @@ class Soaked:
 
     @property
     def growing(self) -> list[str]:
-        """The processes that grow."""
+        """The processes that grow; a short run does not tell, as timers and Results are kept for a while."""
+        if self.jobs < _ENOUGH:
+            return []
         return [role for role, slope in self.slopes().items() if slope > MOST_SLOPE]
 
 

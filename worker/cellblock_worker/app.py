@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, Task, signals
 from celery.apps.worker import Worker as StockWorker
@@ -35,6 +35,9 @@ from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .settings import Settings
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
+
+if TYPE_CHECKING:
+    from .watch.watching import Watch
 
 # The sandbox keeps a job's time; Celery's limit is the last resort, for a pool process that hangs. Between
 # the two lies what a pool process waits for Redis.
@@ -60,6 +63,7 @@ class Cellblock(Celery):
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
     cool_down: Callable[[], None] | None
+    watch: "Watch | None" = None
 
     log_cls = Logging  # type: ignore[assignment]
 
@@ -89,8 +93,16 @@ class Loader(AppLoader):
     def on_worker_process_init(self) -> None:
         """Warm up, and arrange for the end of the process."""
         signals.worker_process_shutdown.connect(self._on_exit, weak=False)
-        if self.app.warm_up is not None:
-            self.app.warm_up()
+        watch = self.app.watch
+        try:
+            if self.app.warm_up is not None:
+                self.app.warm_up()
+        except Exception as error:
+            if watch is not None:
+                watch.not_in_slot(error)
+            raise
+        if watch is not None:
+            watch.enter_slot()
 
     def _on_exit(self, **_: Any) -> None:
         if self.app.cool_down is not None:
@@ -113,6 +125,7 @@ class Worker(StockWorker):
         try:
             if check is not None:
                 check()
+            _watch(cast("Cellblock", self.app))
         except Exception as error:
             _log.critical("the worker does not start: %s", error)
             raise SystemExit(DOES_NOT_START) from None
@@ -122,12 +135,32 @@ class Worker(StockWorker):
     def on_consumer_ready(self, consumer: Any) -> None:
         """Begin to look after the queue: from here on there is a pool, forked without that thread."""
         super().on_consumer_ready(consumer)
-        cast("Cellblock", self.app).holding.start()
+        app = cast("Cellblock", self.app)
+        app.holding.start()
+        if app.watch is not None:
+            app.watch.consuming(consumer)
+
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        """Finish the jobs in hand and end."""
+        watch = cast("Cellblock", self.app).watch
+        if watch is not None:
+            watch.ending()
+        super().stop(in_sighandler, exitcode)
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
         super().on_stopped()
-        cast("Cellblock", self.app).holding.stop()
+        app = cast("Cellblock", self.app)
+        app.holding.stop()
+        if app.watch is not None:
+            app.watch.close()
+
+
+def _watch(app: Cellblock) -> None:
+    if app.settings.http:
+        from .watch.watching import Watch  # prometheus-client, and the HTTP server
+
+        app.watch = Watch(app.settings, app.holding)
 
 
 def _share_memory() -> None:

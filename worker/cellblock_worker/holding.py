@@ -46,7 +46,11 @@ class Holding:
         self._stranded: deque[tuple[str, str, str]] = deque()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._in_trouble = False
+        self.kept_at = time.monotonic()
+        """When Redis last answered the thread."""
+        self.troubled_until = 0.0
+        """When it last did not."""
+        self.in_trouble = False
 
     @property
     def full_hands(self) -> bool:
@@ -138,13 +142,13 @@ class Holding:
             try:
                 self._keep()
             except redis.RedisError as error:
-                if not self._in_trouble:
+                if not self.in_trouble:
                     _log.warning("leases cannot be renewed: %s", type(error).__name__)
-                self._in_trouble = True
+                self.in_trouble, self.troubled_until = True, time.monotonic()
             except Exception:
                 _log.exception("leases could not be renewed")
             else:
-                self._in_trouble = False
+                self.in_trouble, self.kept_at = False, time.monotonic()
 
     def _keep(self) -> None:
         self._queue_stranded()

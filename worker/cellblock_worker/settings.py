@@ -95,6 +95,19 @@ class Settings(OutputSettings):
         le=600_000,
         description="Milliseconds after which the jobs of a worker that was killed or stopped run elsewhere.",
     )
+    http: str = Field(
+        default="",
+        pattern=r"^(|[A-Za-z0-9.-]+:[0-9]{1,5})$",
+        description="Address at which the worker serves /metrics, /live, /ready and /startup, without "
+        "authentication, such as 127.0.0.1:9808; none by default.",
+    )
+    metrics_tenants: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="Tenants that have a label of their own in the metrics, the first that a worker meets; "
+        "the others share `other`.",
+    )
     events: bool = Field(
         default=False,
         description="Send Celery's task events from the start, at a cost; Flower turns them on by itself.",

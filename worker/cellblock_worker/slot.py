@@ -17,7 +17,10 @@ _QUIET_MS: Final = 3
 _BUSY_S: Final = 0.01
 
 _prepared = 0.0
-_sandboxes: Final[dict[str, Sandbox]] = {}
+sandboxes: Final[dict[str, Sandbox]] = {}
+"""Those that are open in this process, by the name of their runtime."""
+layers: Final[dict[str, bool]] = {}
+"""Whether each layer of the sandbox was on when `check` looked."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,11 +48,11 @@ def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - o
     """Start the runtimes, or that of one job; raises SandboxUnavailable where they cannot be had here."""
     names = settings.runtimes if only is None else {_name(only)}
     for name in settings.runtimes:
-        if name in names and name not in _sandboxes:
+        if name in names and name not in sandboxes:
             runtime = build(name, settings.runtimes[name])
             sandbox = Sandbox(runtime, required_layers=settings.require_layers)
             sandbox.open()
-            _sandboxes[name] = sandbox
+            sandboxes[name] = sandbox
 
 
 def prepare() -> None:
@@ -60,23 +63,23 @@ def prepare() -> None:
     global _prepared
     now = time.monotonic()
     busy, _prepared = now - _prepared < _BUSY_S, now
-    for sandbox in _sandboxes.values():
+    for sandbox in sandboxes.values():
         sandbox.prepare(after_ms=0 if busy else _QUIET_MS)
 
 
 def close() -> None:
     """End them."""
-    while _sandboxes:
-        _sandboxes.popitem()[1].close()
+    while sandboxes:
+        sandboxes.popitem()[1].close()
 
 
 def sandbox_for(job: Job) -> Sandbox:
     """The open sandbox of the runtime that the job asks for; raises NoSuchRuntime."""
-    sandbox = _sandboxes.get(_name(job))
+    sandbox = sandboxes.get(_name(job))
     if sandbox is None or sandbox.runtime.language != job.language:
         field = "language" if job.runtime is None else "runtime"
         asked = job.runtime or job.language.value
-        served = ", ".join(sorted(_sandboxes)) or "none"
+        served = ", ".join(sorted(sandboxes)) or "none"
         raise NoSuchRuntime(f"{field}: this worker does not serve {asked} (it serves: {served})")
     return sandbox
 
@@ -92,13 +95,9 @@ def check(settings: Settings) -> None:
     """
     try:
         open(settings)
-        layers = {
-            layer.name: layer.detail
-            for sandbox in _sandboxes.values()
-            for layer in sandbox.layers
-            if not layer.on
-        }
+        found = {layer.name: layer for sandbox in sandboxes.values() for layer in sandbox.layers}
     finally:
         close()
-    for name, detail in layers.items():
+    layers.update((name, layer.on) for name, layer in found.items())
+    for name, detail in ((name, layer.detail) for name, layer in found.items() if not layer.on):
         _log.warning("sandbox layer off: %s (%s)", name, detail or "no reason given")

@@ -32,6 +32,7 @@ from cellblock_producer.wire import task_message
 
 from .sealed import SealedJob
 from .settings import Settings
+from .watch import tally
 
 Execute = Callable[[Job, Settings], Result]
 """Runs a job and returns its Result; `usage.queue_ms`, `attempts` and `worker` are filled in here."""
@@ -111,7 +112,9 @@ def read_sealed(sealed: SealedJob, station: Station) -> Job | Result:
         return read_job(sealed.open())
     except InvalidJob as invalid:
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message="; ".join(invalid.problems))
-        return settle_unread(sealed.name, error, Execution(worker=station.worker))
+        result = settle_unread(sealed.name, error, Execution(worker=station.worker))
+        tally.count_unrun(result)
+        return result
 
 
 def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
@@ -123,7 +126,10 @@ def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
 
 def run_begun(job: Job, begun: Begun, station: Station) -> Result:
     """Run a job that was begun, or say why it is not run; the Result is not written yet."""
-    return _complete(_decide(job, begun, station.settings, station.execute), begun, station.worker)
+    started = time.monotonic()
+    result = _complete(_decide(job, begun, station.settings, station.execute), begun, station.worker)
+    tally.count(job, result, time.monotonic() - started)
+    return result
 
 
 def not_run(name: JobName, trouble: redis.RedisError | LeaseLost | JobBusy) -> Reject | Ignore:
@@ -145,6 +151,7 @@ def _decide(job: Job, begun: Begun, settings: Settings, execute: Execute) -> Res
         return execute(job, settings)
     except Exception as fault:
         _log.error("job %s: %s", job.name, _place_of(fault, fault.__traceback__))
+        tally.count_fault(fault)
         return _failure(job, ErrorKind.INTERNAL, "The worker could not run the job; this is not its fault.")
 
 

@@ -30,6 +30,7 @@ from .envelope import Admitted
 from .holding import Holding
 from .ledger_link import CONNECT_TIMEOUT_S, LedgerLink
 from .logs import Logging
+from .news import News
 from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .settings import Settings
@@ -59,6 +60,7 @@ class Cellblock(Celery):
     settings: Settings
     link: LedgerLink
     holding: Holding
+    news: News
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
@@ -137,14 +139,16 @@ class Worker(StockWorker):
         super().on_consumer_ready(consumer)
         app = cast("Cellblock", self.app)
         app.holding.start()
+        app.news.consuming(consumer)
         if app.watch is not None:
             app.watch.consuming(consumer)
 
     def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
         """Finish the jobs in hand and end."""
-        watch = cast("Cellblock", self.app).watch
-        if watch is not None:
-            watch.ending()
+        app = cast("Cellblock", self.app)
+        app.news.ending()
+        if app.watch is not None:
+            app.watch.ending()
         super().stop(in_sighandler, exitcode)
 
     def on_stopped(self) -> None:
@@ -196,6 +200,7 @@ def create_app(
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
     app.holding = Holding(settings, time_limit_s=app.time_limit_s(MAX_BATCH))
+    app.news = News(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.conf.update(_celery_settings(app))
     _register_task(app, execute)
@@ -218,6 +223,7 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
         bind=True,
         shared=False,
         Request=Request,
+        send_events=app.news.full,  # else we do, see news.py
         max_retries=None,  # the ledger counts, see Request
         throws=(InternalFaultError,),  # logged by us already
     )
@@ -270,7 +276,7 @@ def _celery_settings(app: Cellblock) -> dict[str, Any]:
         "worker_concurrency": settings.concurrency,
         "worker_prefetch_multiplier": 1,
         "worker_proc_alive_timeout": 60.0,
-        "worker_send_task_events": settings.events,
+        "worker_send_task_events": settings.events in ("sparing", "full"),
         "worker_redirect_stdouts": False,
         "worker_hijack_root_logger": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,

@@ -15,8 +15,9 @@ from cellblock_producer.contract import Job, Result
 from cellblock_producer.errors import JobConflict
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, NotBegun
 
+from .joblog import log_result
 from .sealed import SealedJob
-from .task import Station, in_conflict, log_result, not_run, read_sealed, run_begun
+from .task import Station, in_conflict, not_run, read_sealed, run_begun
 
 
 def run_batch(batch: Sequence[SealedJob], station: Station, *, keep: bool) -> tuple[Result, ...]:

@@ -35,6 +35,9 @@ class Request(StockRequest):
     _payload: Any
     _message: Any
     _request_dict: dict[str, Any]
+    _eventer: Any
+    told = False
+    """Whether an event has told that it runs."""
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
@@ -52,6 +55,11 @@ class Request(StockRequest):
     def info(self, safe: bool = False) -> Any:
         """Describe the request to `inspect`, with the description of the job in place of the job."""
         return super().info(safe=True)
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002
+        """Tell those who watch."""
+        if self._eventer and self._eventer.enabled:
+            cast("Cellblock", self.app).news.tell(self._eventer, self, type, fields)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Handle a pool process that outlived the time limit of last resort."""

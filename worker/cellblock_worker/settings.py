@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from cellblock_producer.contract import Language
@@ -108,17 +109,26 @@ class Settings(OutputSettings):
         description="Tenants that have a label of their own in the metrics, the first that a worker meets; "
         "the others share `other`.",
     )
-    events: bool = Field(
-        default=False,
-        description="Send Celery's task events from the start, at a cost; Flower turns them on by itself.",
+    events: Literal["off", "asked", "sparing", "full"] = Field(
+        default="asked",
+        description="Celery's events about jobs. sparing: one when a job ends, and one more if it runs for "
+        "longer than a second; asked: the same once Flower asks; full: Celery's own three, at a cost.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="Least severe level that is logged; `info` gives one line per job.",
+        description="Least severe level that is logged.",
     )
     log_format: Literal["console", "json"] = Field(
         default="console",
         description="Log lines for people or as one JSON object each.",
+    )
+    log_jobs: Literal["none", "failures", "all"] = Field(
+        default="failures",
+        description="Which jobs have a line in the log; `all` costs throughput.",
+    )
+    audit_log: Path | None = Field(
+        default=None,
+        description="File for the audit of blocked attempts, as JSON; by default they are in the log.",
     )
 
     @classmethod

@@ -30,6 +30,7 @@ from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.wire import task_message
 
+from .joblog import log_result
 from .sealed import SealedJob
 from .settings import Settings
 from .watch import tally
@@ -168,9 +169,3 @@ def _place_of(fault: Exception, trace: TracebackType | None) -> str:
     """Say what was raised and where. The exception's own words may quote the job."""
     frames = traceback.extract_tb(trace)[-8:]
     return f"{type(fault).__name__} at " + " < ".join(f"{f.filename}:{f.lineno}" for f in reversed(frames))
-
-
-def log_result(result: Result, ms: float) -> None:
-    """Log the one line about a job."""
-    kind = f" {result.error.kind}" if result.error else ""
-    _log.info("job %s: %s%s in %.1f ms", result.name, result.status, kind, ms)

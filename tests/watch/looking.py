@@ -26,7 +26,8 @@ def ask(url: str) -> tuple[int, Any]:
         with urllib.request.urlopen(url, timeout=30) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
-        return error.code, json.load(error)
+        with error:
+            return error.code, json.load(error)
 
 
 def metrics(url: str) -> dict[str, list[tuple[dict[str, str], float]]]:

@@ -134,6 +134,12 @@ class Worker(StockWorker):
         _share_memory()
         super().start()
 
+    def stats(self) -> dict[str, Any]:
+        """Answer `inspect stats`, as Flower asks, without the transport's options: ours are no plain data."""
+        told: dict[str, Any] = super().stats()
+        told.get("broker", {}).pop("transport_options", None)
+        return told
+
     def on_consumer_ready(self, consumer: Any) -> None:
         """Begin to look after the queue: from here on there is a pool, forked without that thread."""
         super().on_consumer_ready(consumer)

@@ -162,6 +162,10 @@ class AsyncClient:
         name = JobName(tenant, job_id)
         return self._handle(await self._call(partial(self._core.watch, name, {})))
 
+    async def ping(self) -> None:
+        """Return when the server has answered: it can be reached now. Raises Unreachable and Refused."""
+        await self._call(self._core.ping)
+
     async def _post_all(self, makes: Iterable[Callable[[], Call[T]]], most: int) -> list[T]:
         """Make calls, at most so many at a time, and return the answers. Raises what one meant instead."""
         posts: list[Post[T]] = []

@@ -41,6 +41,10 @@ def _read_language(value: object) -> object:
     return _ALIASES.get(value, value) if isinstance(value, str) else value
 
 
+ReadLanguage = Annotated[Language, BeforeValidator(_read_language)]
+"""A language, by its name or by one that means the same."""
+
+
 def _check_code(code: str) -> str:
     if len(code.encode()) > MAX_CODE_BYTES:
         raise PydanticCustomError("too_large", "code is larger than 1 MiB")
@@ -81,7 +85,7 @@ class Job(BaseModel):
         pattern=TENANT_PATTERN,
         description="Whose job it is; a job does not exist for other tenants.",
     )
-    language: Annotated[Language, BeforeValidator(_read_language)] = Field(
+    language: ReadLanguage = Field(
         description="`python3` or `nodejs`; `python` and `javascript` mean the same."
     )
     runtime: str | None = Field(

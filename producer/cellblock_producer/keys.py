@@ -4,6 +4,7 @@
     cellblock:result:{tenant}:{id}   string: the Result as JSON, written once
     cellblock:message:{id}           hash: a message that is not one job of a client of ours
     cellblock:reply:{client id}      channel: where a client hears of finished jobs
+    cellblock:quota:{key}            string: jobs that a key of the gateway has submitted within a minute
 
 and for each queue, `cellblock` by default; leases.py says how they are used:
 
@@ -90,3 +91,8 @@ def result_key(name: JobName) -> str:
 def reply_channel(client_id: str) -> str:
     """Return the channel on which one client hears of its finished jobs."""
     return f"cellblock:reply:{client_id}"
+
+
+def quota_key(name: str) -> str:
+    """Return the key of what a key of the gateway has spent of its quota."""
+    return f"cellblock:quota:{name}"

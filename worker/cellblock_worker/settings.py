@@ -4,15 +4,18 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from cellblock_producer.contract import Language
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from .output_settings import OutputSettings
 from .runtimes import DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
+GATEWAY_PREFIX = "CELLBLOCK_GATEWAY_"
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class SettingsError(ValueError):
@@ -135,19 +138,28 @@ class Settings(OutputSettings):
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings from the variables in `environ` that start with `CELLBLOCK_`.
 
+        Those of the gateway are its own affair.
+
         Raises:
             SettingsError: a variable is unknown (the message names the nearest known one) or invalid.
         """
-        given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
-        known = {PREFIX + field.upper(): field for field in cls.model_fields}
-        for name in given.keys() - known.keys():
-            raise SettingsError(_unknown(name, known))
-        try:
-            return cls.model_validate({known[name]: value for name, value in given.items()})
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = PREFIX + str(first["loc"][0]).upper()
-            raise SettingsError(f"{name}: {first['msg']}") from None
+        own = {name: value for name, value in environ.items() if not name.startswith(GATEWAY_PREFIX)}
+        return read_variables(cls, PREFIX, own)
+
+
+def read_variables(model: type[Model], prefix: str, environ: Mapping[str, str]) -> Model:
+    """Read a model from the variables in `environ` that start with `prefix`. Raises SettingsError."""
+    given = {name: value for name, value in environ.items() if name.startswith(prefix)}
+    known = {prefix + field.upper(): field for field in model.model_fields}
+    for name in given.keys() - known.keys():
+        raise SettingsError(_unknown(name, known))
+    try:
+        return model.model_validate({known[name]: value for name, value in given.items()})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        # What concerns several settings together is said of none.
+        name = prefix + str(first["loc"][0]).upper() + ": " if first["loc"] else ""
+        raise SettingsError(f"{name}{first['msg']}") from None
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> str:

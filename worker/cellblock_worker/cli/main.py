@@ -11,7 +11,10 @@ from typing import Final
 import typer
 
 # Each is the function of that name in the module of that name, or that module's `app` where it has commands.
-COMMANDS: Final = ("demo", "up", "worker", "run", "submit", "check", "jobs", "doctor", "bench", "health")
+COMMANDS: Final = (
+    *("demo", "up", "worker", "gateway", "run", "submit"),
+    *("check", "jobs", "doctor", "bench", "health"),
+)
 
 app = typer.Typer(
     name="cellblock",

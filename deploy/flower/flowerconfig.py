@@ -1,4 +1,4 @@
-"""Flower's settings in its image. Who may look is said by FLOWER_BASIC_AUTH=user:password, which has no default."""
+"""Flower's settings in its image. FLOWER_BASIC_AUTH=user:password says who may look; it has no default."""
 
 import os
 

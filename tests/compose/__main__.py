@@ -1,4 +1,4 @@
-"""`make compose-smoke`: docker-compose.yaml for real, from building to nothing left. Exit code 3: no Docker here."""
+"""`make compose-smoke`: docker-compose.yaml for real, until nothing is left. Exit code 3: no Docker here."""
 
 import json
 import sys

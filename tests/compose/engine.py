@@ -1,4 +1,4 @@
-"""A Docker engine, ours for the time being where none answers: in a network of its own, so the host's is left alone."""
+"""A Docker engine, ours where none answers: in a network of its own, so that the host's is left alone."""
 
 import os
 import shutil
@@ -42,7 +42,10 @@ class Engine:
         self._stack.close()
 
     def call(
-        self, *arguments: str, check: bool = True, input: bytes = b""
+        self,
+        *arguments: str,
+        check: bool = True,
+        input: bytes = b"",  # noqa: A002
     ) -> subprocess.CompletedProcess[str]:
         """Run docker."""
         done = subprocess.run(

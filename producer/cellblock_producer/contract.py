@@ -6,7 +6,7 @@ settle.py                      from a run to its Result   outputs.py     outputs
                                                          rules.py       the limits of outputs
 """
 
-from .job import DEFAULT_PRIORITY, MAX_CODE_BYTES, MAX_INPUT_BYTES, Job, read_job
+from .job import MAX_CODE_BYTES, MAX_INPUT_BYTES, Job, read_job
 from .jobparts import CeleryReply, Limits, OnError, Reply, Retry, Trace, WebhookReply
 from .jsonvalue import MAX_DEPTH, json_problem
 from .kinds import Branch, ErrorKind, Language, Mode, OutputType, Status, Strategy
@@ -17,7 +17,6 @@ from .settle import Execution, settle_cancelled, settle_failure, settle_success,
 from .spec import OutputSpec
 
 __all__ = [
-    "DEFAULT_PRIORITY",
     "MAX_CODE_BYTES",
     "MAX_DEPTH",
     "MAX_INPUT_BYTES",

@@ -15,7 +15,7 @@ from typing import Generic, Self, TypeVar, cast
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from .errors import CellblockError, JobConflict, JobUnknown, Refused
+from .errors import CellblockError, JobConflict, JobUnknown, QueueFull, Refused
 from .job import Job
 from .keys import JobName, message_key, record_key, reply_channel, result_key
 from .lots import Written
@@ -102,7 +102,7 @@ class Core:
         keys = (record_key(name), result_key(name), self._queue)
         text, digest = job.written()
         message = task_message(job, self._queue, text)
-        args = (digest, self.channel, self._ttl_s, message, name.tenant)
+        args = (digest, self.channel, self._ttl_s, message, name.tenant, job.priority)
         return Call.of(SUBMIT, keys, args, partial(self._register, name, job.labels))
 
     def submit_lot(self, lot: Sequence[Written]) -> Call[list[Slot]]:
@@ -111,7 +111,8 @@ class Core:
         parts = [part for each in lot for part in (each.digest, batch_part(each.text))]
         message_id = uuid7()
         head, tail = batch_message([each.job for each in lot], self._queue, message_id)
-        args: Command = (self.channel, self._ttl_s, lot[0].job.tenant, head, tail, *parts)
+        first = lot[0].job
+        args: Command = (self.channel, self._ttl_s, first.tenant, first.priority, head, tail, *parts)
         named = [(each.job.name, each.job.labels) for each in lot]
         keys += (message_key(message_id), self._queue)
         return Call.of(SUBMIT_MANY, keys, args, partial(self._register_lot, named))
@@ -170,6 +171,8 @@ class Core:
             raise JobConflict(name)
         if words[0] == b"unknown":
             raise JobUnknown(name)
+        if words[0] == b"full":
+            raise _queue_full(name.tenant, words)
         key = str(name)
         if words[0] == b"done":
             slot = self._outstanding.pop(key, None) or Slot(name, labels)
@@ -180,6 +183,8 @@ class Core:
     def _register_lot(
         self, named: Sequence[tuple[JobName, Mapping[str, str]]], answers: Sequence[Words]
     ) -> list[Slot]:
+        if cast("object", answers[0]) == b"full":
+            raise _queue_full(named[0][0].tenant, cast("Words", answers))
         slots = []
         for (name, labels), words in zip(named, answers, strict=True):
             try:
@@ -189,6 +194,13 @@ class Core:
                 slot.fail(conflict)
             slots.append(slot)
         return slots
+
+
+def _queue_full(tenant: str, words: Words) -> QueueFull:
+    bound, waiting, most, retry_after_s = words[1:]
+    return QueueFull(
+        tenant, "tenant" if bound == b"tenant" else "all", int(waiting), int(most), int(retry_after_s)
+    )
 
 
 def _read_look(name: JobName, words: Words) -> bytes | None:

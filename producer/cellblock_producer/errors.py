@@ -4,6 +4,7 @@ CellblockError
 ├── InvalidJob (ValueError)            a job that the contract refuses; nothing was sent
 ├── Unreachable (ConnectionError)      Redis cannot be reached, or went away in the middle of a call
 ├── Refused                            Redis answered, and refused the command
+├── QueueFull                          as many jobs wait as may: nothing was queued, try again later
 ├── JobConflict                        the id is taken by a job with other content
 ├── JobUnknown (LookupError)           no job of that name: never submitted, or its record has expired
 ├── ResultTimeout (TimeoutError)       no Result yet; the job goes on
@@ -13,7 +14,7 @@ CellblockError
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .keys import JobName
 
@@ -51,6 +52,29 @@ class Refused(CellblockError):
         super().__init__(
             f"Redis refused; correct its configuration, or the user's password and rights: {reason}"
         )
+
+
+class QueueFull(CellblockError):
+    """As many jobs wait as the operator lets wait. No job of the message that was refused is queued."""
+
+    def __init__(
+        self, tenant: str, bound: Literal["tenant", "all"], waiting: int, most: int, retry_after_s: int
+    ) -> None:
+        """`bound`: whether the bound of this tenant was met or that of all tenants together.
+
+        `waiting`: how many jobs wait within that bound. `most`: how many may. `retry_after_s`: seconds after
+        which there may be room, going by how long the next in line has waited; from 1 to 60.
+        """
+        whose = f"of tenant {tenant}" if bound == "tenant" else "of all tenants"
+        super().__init__(
+            f"the queue is full: {waiting} jobs {whose} wait, and at most {most} may; submit the same job "
+            f"again in {retry_after_s} s or more"
+        )
+        self.tenant = tenant
+        self.bound = bound
+        self.waiting = waiting
+        self.most = most
+        self.retry_after_s = retry_after_s
 
 
 class JobConflict(CellblockError):

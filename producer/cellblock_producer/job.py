@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError, to_json
 from .errors import InvalidJob
 from .jobparts import JOB_CONFIG, Limits, OnError, Reply, Retry, Trace
 from .jsonvalue import JsonObject, check_version
-from .keys import DEFAULT_TENANT, ID_PATTERN, TENANT_PATTERN, JobName
+from .keys import DEFAULT_PRIORITY, DEFAULT_TENANT, ID_PATTERN, TENANT_PATTERN, JobName
 from .kinds import Language, Mode, Strategy
 from .outputs import check_outputs
 from .spec import OutputSpecs
@@ -29,7 +29,6 @@ MAX_CODE_BYTES = 1024 * 1024
 """The largest program, in bytes of UTF-8."""
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 """The largest inputs, in bytes of JSON."""
-DEFAULT_PRIORITY = 5
 
 _AS_GIVEN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
@@ -114,20 +113,17 @@ class Job(BaseModel):
         description="Unix time in milliseconds, by the server's clock, after which the job is not started.",
     )
     priority: int = Field(
-        default=DEFAULT_PRIORITY, strict=True, ge=0, le=9, description="Urgency from 0 to 9; 5 is usual."
+        default=DEFAULT_PRIORITY,
+        strict=True,
+        ge=0,
+        le=9,
+        description="Urgency from 0 to 9 among the jobs of its tenant: 9 goes first, 5 is usual.",
     )
     reply: Reply | None = Field(default=None, description="Where else to send the Result.")
     trace: Trace | None = Field(default=None, description="The caller's trace, W3C Trace Context.")
     labels: dict[
         Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=256)]
     ] = Field(default_factory=dict, max_length=32, description="Free strings that the Result brings back.")
-
-    @field_validator("priority", mode="after")
-    @classmethod
-    def _check_priority(cls, priority: int) -> int:
-        if priority != DEFAULT_PRIORITY:
-            raise _not_served("any priority but 5; leave the field out")
-        return priority
 
     @field_validator("reply", mode="after")
     @classmethod

@@ -10,6 +10,7 @@ and for each queue, `cellblock` by default; leases.py says how they are used:
 
     {queue}                          list that Celery workers pop: wake-ups of ours, messages of stock senders
     {queue}:tenants                  sorted set: the tenants for whom something waits, by whose turn it is
+    {queue}:shares                   hash: what tenants have waiting, in hand and used; the queue's bounds
     {queue}:waiting:{tenant}         sorted set: what waits for one tenant, by its place in the line
     {queue}:leases                   sorted set: what workers have in hand, by when they lose it
     {queue}:dead                     sorted set: the jobs that took their workers down, by when
@@ -30,8 +31,10 @@ TOKEN = "take"  # noqa: S105 - no secret
 RECORD_PREFIX = "cellblock:job:"
 MESSAGE_PREFIX = "cellblock:message:"
 TENANTS, WAITING, LEASES, DEAD, REAPER = ":tenants", ":waiting:", ":leases", ":dead", ":reaper"
+SHARES = ":shares"
 """What follows the queue's name in its other keys."""
 DEFAULT_TENANT = "default"
+DEFAULT_PRIORITY = 5
 ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
 TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 from redis import Redis
 
 from .calls import Step, call, call_all
-from .keys import message_key
-from .scripts import ADOPT, CLOSE, REAP, RELEASE, RENEW, TAKE
+from .keys import DEFAULT_PRIORITY, message_key
+from .scripts import ADOPT, CLOSE, MOST, MOST_EACH, REAP, RELEASE, RENEW, TAKE
+from .uuid7 import uuid7
 
 REAP_MOST = 100
 """How many units one look puts back, at most."""
@@ -50,6 +51,27 @@ class Delivery:
     lost: int
 
 
+class Stray(NamedTuple):
+    """A message of a stock sender."""
+
+    tenant: str
+    message: str
+    jobs: int = 1
+    priority: int = DEFAULT_PRIORITY
+
+
+class Bounds(NamedTuple):
+    """How many jobs may wait on a queue. Clients are held to what the worker that looked last has said."""
+
+    most: int = MOST
+    """Jobs of all tenants."""
+    most_each: int = MOST_EACH
+    """Jobs of one tenant."""
+
+
+DEFAULT_BOUNDS = Bounds()
+
+
 @dataclass(frozen=True, slots=True)
 class Leases:
     """A worker's hand on the units of queues. Errors of redis-py pass through."""
@@ -57,20 +79,20 @@ class Leases:
     redis: "Redis"
     lease_ms: int
     """Milliseconds for which a unit stays in a hand that does not renew its lease."""
+    bounds: Bounds = DEFAULT_BOUNDS
+    """What `reap` tells the queue."""
 
     def take(self, queue: str, holder: str) -> Delivery | None:
         """Take the unit that is next on `queue`; None where nothing waits."""
-        words = call(self.redis, Step(TAKE, (queue,), (holder, self.lease_ms)))
-        if words[0] == b"none":
-            return None
-        _, unit, message, lost = words
-        return Delivery(Lease(_text(unit), holder), message, int(lost))
+        return _delivered(call(self.redis, Step(TAKE, (queue,), (holder, self.lease_ms))), holder)
 
-    def adopt(self, queue: str, tenant: str, message_id: str, message: str, holder: str) -> Lease:
-        """Make a unit of a message that did not come by our client; where `holder` is "" it waits."""
-        unit = message_key(message_id)
-        call(self.redis, Step(ADOPT, (unit, queue), (holder, self.lease_ms, tenant, message)))
-        return Lease(unit, holder)
+    def adopt(self, queue: str, stray: Stray, holder: str) -> Delivery | None:
+        """Have a message that did not come by our client wait, and take what is next, which may be another.
+
+        Where `holder` is "" nothing is taken.
+        """
+        args = (holder, self.lease_ms, stray.tenant, stray.message, stray.jobs, stray.priority)
+        return _delivered(call(self.redis, Step(ADOPT, (message_key(uuid7()), queue), args)), holder)
 
     def renew(self, leases: Sequence[Lease]) -> set[Lease]:
         """Renew leases. Returns those that are their holder's no more: the unit is lost, or done."""
@@ -93,7 +115,9 @@ class Leases:
         call(self.redis, Step(CLOSE, (lease.unit,), (lease.holder,)))
 
     def reap(self, queue: str, *, pause_ms: int) -> int:
-        """Put back what has lost its holder, and make good lost wake-ups. Returns how many holders were lost.
+        """Put back what has lost its holder, make good lost wake-ups, tell the queue its bounds.
+
+        Returns how many holders were lost.
 
         Does nothing where somebody has looked within `pause_ms`; and waits for one lease where nobody has for
         half of one: the server was away, and holders that live could not renew theirs.
@@ -105,7 +129,14 @@ class Leases:
         return Step(RENEW, units, (self.lease_ms, *(lease.holder for lease in leases)))
 
     def _reaping(self, queue: str, pause_ms: int) -> Step:
-        return Step(REAP, (queue,), (self.lease_ms, pause_ms, self.lease_ms // 2, REAP_MOST))
+        return Step(REAP, (queue,), (self.lease_ms, pause_ms, self.lease_ms // 2, REAP_MOST, *self.bounds))
+
+
+def _delivered(words: Sequence[Any], holder: str) -> Delivery | None:
+    if words[0] != b"taken":
+        return None
+    _, unit, message, lost = words
+    return Delivery(Lease(_text(unit), holder), message, int(lost))
 
 
 def _gone(leases: Sequence[Lease], words: Sequence[Any]) -> set[Lease]:

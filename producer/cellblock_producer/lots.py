@@ -30,15 +30,24 @@ def check_per_message(per_message: int) -> int:
 
 
 def lots(jobs: Iterable[Job], per_message: int) -> Iterator[list[Written]]:
-    """Cut `jobs`, taking them one by one, into lots of at most `per_message`, fewer where they are large."""
+    """Cut `jobs`, taking them one by one, into lots of at most `per_message`, fewer where they are large.
+
+    The jobs of a lot are of one tenant and one priority, since a message has one place in one line.
+    """
     lot: list[Written] = []
     chars = 0
     for job in jobs:
         text, digest = job.written()
-        if lot and (len(lot) == per_message or chars + len(text) > MAX_CHARS):
+        if lot and (
+            len(lot) == per_message or chars + len(text) > MAX_CHARS or _line(job) != _line(lot[0].job)
+        ):
             yield lot
             lot, chars = [], 0
         lot.append(Written(job, text, digest))
         chars += len(text)
     if lot:
         yield lot
+
+
+def _line(job: Job) -> tuple[str, int]:
+    return job.tenant, job.priority

@@ -57,6 +57,7 @@ class Cell:
         self.pidfd = -1
         self.pid = 0  # by our own pid namespace; 0, which is nobody's, also for one that is gone
         self.exit: Exit | None = None
+        self.ready_ns: int | None = None  # CPU nanoseconds that it had used when it got ready
         self._ready = b""
         self._killed = False
         self._closed = False
@@ -81,13 +82,14 @@ class Cell:
         os.close(self._inner_stdout)
         os.close(self._inner_stderr)
 
-    def read_ready(self) -> int | None:
-        """CPU nanoseconds that the cell had used when it got ready, None while it has not said so."""
-        try:
+    def read_ready(self) -> bool:
+        """Take the word that the cell is ready, with the CPU time it has used; False: not all of it came."""
+        with suppress(BlockingIOError):
             self._ready += self.channel.recv(READY.size - len(self._ready))
-        except BlockingIOError:
-            return None
-        return int(READY.unpack(self._ready)[0]) if len(self._ready) == READY.size else None
+        if len(self._ready) < READY.size:
+            return False
+        self.ready_ns = int(READY.unpack(self._ready)[0])
+        return True
 
     def kill(self) -> None:
         """End it, however it is."""
@@ -96,14 +98,24 @@ class Cell:
             with suppress(ProcessLookupError):  # it is gone already, and its zygote will say how
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
+    def stop(self) -> None:
+        """Let it do nothing more; its end is still to come."""
+        if self.pidfd >= 0 and self.exit is None and not self._killed:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGSTOP)
+
     def memory(self) -> Memory | None:
         """What it holds now, None when it is gone."""
         return read_memory(self.pid)
 
     def close(self) -> None:
         """Kill it and close what is ours."""
-        self._closed = True
         self.kill()
+        self.leave()
+
+    def leave(self) -> None:
+        """Close what is ours; its zygote was told to end it."""
+        self._closed = True
         self.channel.close()
         for descriptor in (self.stdout, self.stderr, self.pidfd):
             if descriptor >= 0:

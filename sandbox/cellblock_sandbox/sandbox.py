@@ -24,6 +24,9 @@ from cellblock_sandbox.supervise import Baseline, encode_job, supervise, wait_re
 from cellblock_sandbox.tally import Tally
 from cellblock_sandbox.zygote import Zygote, launch
 
+_CALM_S = 0.003  # who comes so long after the job before it did not wait for that
+_LEISURE_S = 0.01  # and here there is a core for whoever is not in a hurry
+
 
 class Sandbox:
     """Runs one piece of code at a time, each in a cell of its own; further callers wait their turn.
@@ -60,7 +63,9 @@ class Sandbox:
         self._owner = 0
         self._zygote: Zygote | None = None
         self._standby: Cell | None = None
+        self._lingering: Cell | None = None  # it has answered and was stopped; who waits for that comes first
         self._next: Future[Zygote] | None = None
+        self._ended = 0.0  # when the last job did
 
     def __enter__(self) -> Sandbox:
         self.open()
@@ -130,7 +135,7 @@ class Sandbox:
         """Run `program` in a fresh cell and return how it ended; whatever the code does is an Outcome.
 
         The next standby is asked for at the end, unless `prepare` is false: then call `prepare()` as soon
-        as what is more urgent is done.
+        as what is more urgent is done. Until then the cell that has answered may be there still, stopped.
 
         Raises CellLost when the zygote was killed from outside while the code ran, SandboxUnavailable when
         it cannot be started again, SandboxClosed after close(), ValueError when the inputs are no JSON.
@@ -142,33 +147,59 @@ class Sandbox:
             self._check_open()
             if self._zygote is None:
                 self._replace()
+            gap = time.monotonic() - self._ended
+            linger = gap > _LEISURE_S and not prepare
             cell, zygote, baseline = self._take()
             try:
-                ending = supervise(cell, zygote, baseline, job, program.mode, limits)
-            except CellLost:
-                self._retire()
-                raise
-            finally:
+                ending = supervise(cell, zygote, baseline, job, program.mode, limits, linger=linger)
+            except BaseException as error:
                 cell.close()
+                if isinstance(error, CellLost):
+                    self._retire()
+                raise
+            if linger:
+                self._lingering = cell
+            else:
+                cell.close()
+            self._ended = time.monotonic()
             if prepare:
-                self._prepare()
+                self._prepare(rehearse=gap > _CALM_S)
         return judge(ending, limits)
 
     def prepare(self, after_ms: int = 0) -> None:
         """Ask for the next standby, if there is none, to be made in `after_ms` or when it is wanted.
 
+        One that is wanted at once does not rehearse: its job waits already, and it is cheaper so in all.
         Never fails: the next `run` sees to what is missing.
         """
         if self._owner == os.getpid():
             with self._turn:
-                self._prepare(after_ms)
+                self._prepare(after_ms, rehearse=after_ms > 0)
+
+    def expect(self) -> None:
+        """Wait until the standby is ready, if there is one: what comes before `run` can be done meanwhile.
+
+        Never fails: `run` finds out, and sees to what is missing.
+        """
+        if self._owner == os.getpid():
+            with self._turn:
+                if self._standby is not None and self._zygote is not None:
+                    with suppress(CellLost):
+                        wait_ready(self._standby, self._zygote)
 
     def _check_open(self) -> None:
         if self._owner != os.getpid():
             raise SandboxClosed("open the sandbox in the process that uses it (it is closed, or you forked)")
 
+    def _bury(self) -> None:
+        """End the cell that has answered, if there is one."""
+        if self._lingering is not None:
+            self._lingering.close()
+            self._lingering = None
+
     def _take(self) -> tuple[Cell, Zygote, Baseline]:
         """A ready cell. A zygote that died idle is replaced once: no job was in its hands."""
+        self._bury()
         try:
             return self._ready()
         except CellLost:
@@ -182,7 +213,7 @@ class Sandbox:
     def _ready(self) -> tuple[Cell, Zygote, Baseline]:
         assert self._zygote is not None
         asked, stood = time.monotonic_ns(), self._standby is not None
-        cell = self._standby or self._zygote.fork()
+        cell = self._standby or self._zygote.fork(rehearse=False)
         self._standby = None
         try:
             baseline = wait_ready(cell, self._zygote)
@@ -192,10 +223,11 @@ class Sandbox:
         self.tally.taken(stood, time.monotonic_ns() - asked)
         return cell, self._zygote, baseline
 
-    def _prepare(self, after_ms: int = 0) -> None:
+    def _prepare(self, after_ms: int = 0, *, rehearse: bool = True) -> None:
         """Ask for the next standby, of a fresh zygote where the time has come and one is there."""
         zygote = self._zygote
         if zygote is None or self._standby is not None:
+            self._bury()
             return
         if self._next is None:
             old = time.monotonic() - zygote.born > self._seconds_per_zygote
@@ -205,7 +237,10 @@ class Sandbox:
             with suppress(SandboxUnavailable, OSError):  # then the old one has to do, until another try
                 self._replace()
         with suppress(CellLost, OSError):  # the next job finds out, and has it replaced
-            self._standby = (self._zygote or zygote).fork(after_ms)
+            self._standby = (self._zygote or zygote).fork(after_ms, rehearse=rehearse, done=self._lingering)
+        if self._lingering is not None and self._standby is not None:
+            self._lingering.leave()
+            self._lingering = None
 
     def _replace(self) -> None:
         """Put a fresh zygote in the place of ours, if there is one; raises SandboxUnavailable."""
@@ -245,6 +280,7 @@ class Sandbox:
                 )
 
     def _retire(self) -> None:
+        self._bury()
         if self._zygote is not None:
             self._zygote.close()
         self._zygote = self._standby = None

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from cellblock_sandbox.cell import Cell, Exit, Memory
 from cellblock_sandbox.errors import CellLost
@@ -35,47 +35,53 @@ _ADDRESS_SPACE_MARGIN: Final = 256 << 20  # reserved by libc for threads, never 
 _MEMORY_MARGIN: Final = 12 << 20  # what the harness may use to tell that memory ran out, and rounding
 
 
-class Baseline:
+class Baseline(NamedTuple):
     """What a ready cell had used before any byte of its job arrived."""
 
-    def __init__(self, cpu_ns: int, memory: Memory) -> None:
-        self.cpu_ns = cpu_ns
-        self.memory = memory
+    cpu_ns: int
+    memory: Memory
 
 
 def wait_ready(cell: Cell, zygote: Zygote) -> Baseline:
-    """Wait until the cell is locked and rehearsed; raises CellLost."""
+    """Wait until the cell is locked and rehearsed; raises CellLost, also when it no longer is."""
     poll = select.poll()
     poll.register(zygote.control, select.POLLIN)
     poll.register(cell.channel, select.POLLIN)
     deadline = time.monotonic() + _READY_S
     if cell.pidfd < 0:
         zygote.hurry()
-    cpu_ns: int | None = None
-    while cpu_ns is None or cell.pidfd < 0:
+    while cell.ready_ns is None or cell.pidfd < 0:
         ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         if not ready:
             raise CellLost(f"the cell was not ready within {_READY_S:.0f} s")
         for descriptor, _ in ready:
             if descriptor == zygote.control.fileno():
                 zygote.hear()
-            else:
-                cpu_ns = cell.read_ready()
-                if cpu_ns is not None:
-                    poll.unregister(cell.channel)
+            elif cell.read_ready():
+                poll.unregister(cell.channel)
         if cell.exit is not None:
             raise CellLost(f"the cell died before its job (status {cell.exit.status})")
     memory = cell.memory()
     if memory is None:
         raise CellLost("the cell died before its job, or /proc does not show it")
-    return Baseline(cpu_ns, memory)
+    return Baseline(cell.ready_ns, memory)
 
 
 def supervise(
-    cell: Cell, zygote: Zygote, baseline: Baseline, job: bytes, mode: Mode, limits: Limits
+    cell: Cell,
+    zygote: Zygote,
+    baseline: Baseline,
+    job: bytes,
+    mode: Mode,
+    limits: Limits,
+    *,
+    linger: bool = False,
 ) -> Ending:
-    """Hand the job over and see the cell to its end; raises CellLost when the zygote dies."""
-    return _Supervision(cell, zygote, baseline, limits, mode).run(job)
+    """Hand the job over and see the cell to its end; raises CellLost when the zygote dies.
+
+    A cell that has answered is killed or, to `linger`, stopped: then it is for the caller to end it.
+    """
+    return _Supervision(cell, zygote, baseline, limits, mode, linger=linger).run(job)
 
 
 class _Sink:
@@ -98,7 +104,10 @@ class _Sink:
 class _Supervision:
     """One run, from the job's first byte to the report of the cell's end."""
 
-    def __init__(self, cell: Cell, zygote: Zygote, baseline: Baseline, limits: Limits, mode: Mode) -> None:
+    def __init__(
+        self, cell: Cell, zygote: Zygote, baseline: Baseline, limits: Limits, mode: Mode, *, linger: bool
+    ) -> None:
+        self._linger = linger
         self._cell, self._zygote, self._baseline, self._limits = cell, zygote, baseline, limits
         self._mode = mode
         self._sinks = {cell.stdout: _Sink(limits.output_bytes), cell.stderr: _Sink(limits.output_bytes)}
@@ -184,12 +193,19 @@ class _Supervision:
         return True
 
     def _dismiss(self) -> None:
-        """Kill a cell that has answered. What it used is known now, so its end need not be waited for."""
+        """Be done with a cell that has answered. What it used is known, so its end need not be waited for.
+
+        It may linger: a process takes a core for half a millisecond to end, which who waits for the answer
+        needs just then.
+        """
         memory = self._cell.memory()
         if memory is not None:
             cpu_ns = self._cpu_ns() + self._baseline.cpu_ns
             self._spent = Exit(status=0, cpu_ns=cpu_ns, peak_kb=memory.peak >> 10)
-        self._kill(None)
+        if memory is not None and self._linger:
+            self._cell.stop()
+        else:
+            self._kill(None)
 
     def _announced(self) -> int:
         return int(LENGTH.unpack_from(self._incoming)[0]) if len(self._incoming) >= LENGTH.size else 0

@@ -1,7 +1,7 @@
 """The owner's end of a zygote: launched once, asked for cells, heard about their ends.
 
 Zygote.launch ──plan──> launch ──report──> (exec) ──config──> warm
-Zygote.fork   ──seq, descriptors──>        "forked" + pidfd, later "exited"   ──> Zygote.hear
+Zygote.fork   ──order, descriptors──>      "forked" + pidfd, later "exited"   ──> Zygote.hear
 """
 
 from __future__ import annotations
@@ -65,16 +65,18 @@ class Zygote:
         """Its process, by our own pid namespace."""
         return self._process.pid
 
-    def fork(self, after_ms: int = 0) -> Cell:
+    def fork(self, after_ms: int = 0, *, rehearse: bool = True, done: Cell | None = None) -> Cell:
         """Ask for a cell, which comes while we do something else, not before `after_ms` unless we hurry.
 
-        Raises CellLost when the zygote is dead.
+        One that has rehearsed answers sooner and has cost more: it is for a job that is still to come. The
+        zygote ends the cell `done`, which has answered, just before. Raises CellLost when the zygote is dead.
         """
         self.forks += 1
         cell = Cell(self.forks)
         self._cells[cell.seq] = cell
+        order = f"{cell.seq} {after_ms} {int(rehearse)} {done.seq if done else 0}"
         try:
-            socket.send_fds(self.control, [f"{cell.seq} {after_ms}".encode()], cell.inner_descriptors())
+            socket.send_fds(self.control, [order.encode()], cell.inner_descriptors())
         except OSError as error:
             self._cells.pop(cell.seq).close()
             raise CellLost("the zygote died") from error

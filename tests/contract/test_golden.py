@@ -41,7 +41,7 @@ FIELDS: dict[type[BaseModel], str] = {
     ErrorInfo: "kind type message line traceback",
     Usage: "queue_ms wall_ms cpu_ms peak_memory_kb",
 }
-NOT_SERVED_YET = {"priority", "reply"}
+NOT_SERVED_YET = {"reply"}
 
 
 def load(path: Path) -> Any:

@@ -14,7 +14,7 @@ from cellblock_producer import JobConflict
 from cellblock_producer.calls import Step, call
 from cellblock_producer.contract import Job, Result, settle_cancelled, settle_success
 from cellblock_producer.keys import DEFAULT_QUEUE, JobName, message_key, record_key, result_key
-from cellblock_producer.leases import Delivery, Lease, Leases, Released
+from cellblock_producer.leases import Delivery, Lease, Leases, Released, Stray
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.scripts import CANCEL, SUBMIT, SUBMIT_MANY
 from cellblock_producer.wire import batch_message, batch_part, task_message
@@ -30,12 +30,15 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from tests.producer.fake_worker import jobs_in
+from tests.producer.shares import check_shares
 from tests.support.valkey import running_valkey
 
 HOUR_MS = 3_600_000
 MAX_ATTEMPTS = 2
 JOBS = [
-    Job.model_validate({"id": f"job{n}", "tenant": f"t{n % 2}", "language": "python3", "code": "x"})
+    Job.model_validate(
+        {"id": f"job{n}", "tenant": f"t{n % 2}", "language": "python3", "code": "x", "priority": 5 + n % 3}
+    )
     for n in range(3)
 ]
 
@@ -86,13 +89,14 @@ class Model(RuleBasedStateMachine):
         self.orphans: list[Child] = []
         self.ended: set[str] = set()
         self.count = 0
+        self.clock = 0
 
     # What clients do.
 
     @rule(job=st.sampled_from(JOBS))
     def submit(self, job: Job) -> None:
         keys = (record_key(job.name), result_key(job.name), DEFAULT_QUEUE)
-        args = (job.digest(), "", 600, task_message(job, DEFAULT_QUEUE), job.tenant)
+        args = (job.digest(), "", 600, task_message(job, DEFAULT_QUEUE), job.tenant, job.priority)
         assert call(self.redis, Step(SUBMIT, keys, args))[0] in (b"queued", b"known", b"done")
         self.accepted.add(job.name)
 
@@ -105,7 +109,7 @@ class Model(RuleBasedStateMachine):
         step = Step(
             SUBMIT_MANY,
             (*keys, message_key(message_id), DEFAULT_QUEUE),
-            ("", 600, jobs[0].tenant, head, tail, *parts),
+            ("", 600, jobs[0].tenant, jobs[0].priority, head, tail, *parts),
         )
         self.redis.eval(step.script.text, len(step.keys), *step.keys, *step.args)
         self.accepted |= {job.name for job in jobs}
@@ -133,10 +137,11 @@ class Model(RuleBasedStateMachine):
     def adopt(self, which: int, job: Job) -> None:
         main = self.main(which)
         if not main.stopped:
-            message = task_message(job, DEFAULT_QUEUE)
-            lease = self.leases.adopt(DEFAULT_QUEUE, job.tenant, self.new_name(), message, self.new_name())
-            main.children.append(Child(Delivery(lease, message.encode(), 0), [job]))
+            stray = Stray(job.tenant, task_message(job, DEFAULT_QUEUE), priority=job.priority)
             self.accepted.add(job.name)
+            delivery = self.leases.adopt(DEFAULT_QUEUE, stray, self.new_name())
+            assert delivery is not None, "it waits itself"
+            main.children.append(Child(delivery, jobs_in(delivery.message)))
 
     @rule(which=indexes)
     def main_dies(self, which: int) -> None:
@@ -261,8 +266,14 @@ class Model(RuleBasedStateMachine):
         for job in JOBS:
             assert int(self.redis.hget(record_key(job.name), "attempts") or 0) <= MAX_ATTEMPTS
 
+    @invariant()
+    def shares_are_true(self) -> None:
+        before, self.clock = self.clock, check_shares(self.redis, lambda unit: len(self.jobs_of(unit)))
+        assert before <= self.clock
+
     def check(self) -> None:
         """Look at all of that."""
+        self.shares_are_true()
         self.no_job_is_lost()
         self.no_result_changes()
         self.no_job_is_run_by_two_whose_leases_live()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar, cast
@@ -16,7 +16,7 @@ import redis
 from celery import Celery
 from cellblock_producer.contract import Result
 from cellblock_producer.keys import JobName, result_key
-from cellblock_producer.leases import Leases
+from cellblock_producer.leases import Leases, Stray
 from cellblock_producer.wire import TASK_NAME
 from cellblock_worker.urls import backend_url
 
@@ -101,10 +101,10 @@ def stock_app(url: str) -> Celery:
     return app
 
 
-def leave_in_dead_hands(client: redis.Redis, messages: Mapping[str, str]) -> None:
+def leave_in_dead_hands(client: redis.Redis, messages: Iterable[str]) -> None:
     """Have messages held by a worker that will not renew its leases."""
-    for message_id, message in messages.items():
-        Leases(client, lease_ms=1).adopt("cellblock", "default", message_id, message, "the dead")
+    for message in messages:
+        Leases(client, lease_ms=1).adopt("cellblock", Stray("default", message), "the dead")
 
 
 def nothing_is_left(client: redis.Redis) -> bool:

@@ -126,8 +126,8 @@ def test_garbage_among_what_comes_back_is_dropped_and_blocks_nothing(
     client: redis.Redis, worker: WorkerProcess
 ) -> None:
     lost = json.dumps(envelope(JOB | {"id": "came-back"}))
-    garbage = {"a": "not JSON", "b": "[1]", "c": "", "d": f'[{{"x": "{SECRET}"}}, "", "cellblock"]'}
-    leave_in_dead_hands(client, garbage | {"lost": lost})
+    garbage = ["not JSON", "[1]", "", f'[{{"x": "{SECRET}"}}, "", "cellblock"]']
+    leave_in_dead_hands(client, [*garbage, lost])
     client.zadd("cellblock:leases", {"cellblock:message:nothing": 0})
     assert result_of(client, "came-back").outputs["echo"] == {}
     wait_for(lambda: nothing_is_left(client))

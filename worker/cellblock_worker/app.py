@@ -13,14 +13,15 @@ import gc
 import logging
 import os
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, Task, signals
 from celery.apps.worker import Worker as StockWorker
 from celery.loaders.app import AppLoader
 from celery.utils.nodenames import host_format
-from cellblock_producer.contract import ErrorKind
+from cellblock_producer.contract import ErrorKind, Job
 from cellblock_producer.leases import Lease
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
@@ -64,6 +65,7 @@ class Cellblock(Celery):
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
+    expect: Callable[[Job], None] | None
     cool_down: Callable[[], None] | None
     watch: "Watch | None" = None
 
@@ -72,6 +74,11 @@ class Cellblock(Celery):
     def time_limit_s(self, jobs: int) -> float:
         """Return the seconds after which a pool process that has a message of so many jobs is killed."""
         return LAST_RESORT_S + self.settings.wall_ms / 1000 + (jobs - 1) * _seconds_per_job(self.settings)
+
+    def expect_overlapped(self, job: Job) -> None:
+        """Have `expect` called when the ledger's next command is sent and before its answer is read."""
+        if self.expect is not None:
+            self.link.overlap(partial(self.expect, job))
 
     def give_up(self, message: Admitted) -> bool:
         """Answer the jobs of a message that costs workers before they begin it; False where Redis is away."""
@@ -105,6 +112,7 @@ class Loader(AppLoader):
             raise
         if watch is not None:
             watch.enter_slot()
+        _give_back_memory()
 
     def _on_exit(self, **_: Any) -> None:
         if self.app.cool_down is not None:
@@ -175,11 +183,16 @@ def _watch(app: Cellblock) -> None:
 
 def _share_memory() -> None:
     """Keep what the pool processes will share with us small, and shared: a collection would write to it."""
+    import_module("celery.backends.redis")  # which each of them would load for itself otherwise
+    _give_back_memory()
+    gc.freeze()
+
+
+def _give_back_memory() -> None:
     gc.collect()
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)
-    gc.freeze()
 
 
 def create_app(
@@ -189,6 +202,7 @@ def create_app(
     check: Callable[[], None] | None = None,
     warm_up: Callable[[], None] | None = None,
     prepare: Callable[[], None] | None = None,
+    expect: Callable[[Job], None] | None = None,
     cool_down: Callable[[], None] | None = None,
 ) -> Cellblock:
     """Return the application with its one task.
@@ -200,6 +214,8 @@ def create_app(
         warm_up: called in each pool process before it takes a job; it has a minute.
         prepare: called in a pool process after each job, so that what the next one needs is made meanwhile:
             when its Result is written, and between the jobs of a batch before that.
+        expect: called in a pool process for each job that came alone, before it is known whether it is to be
+            run, while the server is asked; it must not raise.
         cool_down: called in each pool process before it ends, unless it is killed.
     """
     transport.register()
@@ -208,6 +224,7 @@ def create_app(
     app.holding = Holding(settings, time_limit_s=app.time_limit_s(MAX_BATCH))
     app.news = News(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
+    app.expect = expect
     app.conf.update(_celery_settings(app))
     _register_task(app, execute)
     return app
@@ -240,6 +257,7 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
             ledger=app.link.ledger,
             execute=execute,
             prepare=app.prepare or _nothing,
+            expect=app.expect_overlapped,
             lease=sealed.lease,
             closes=bool(self.request.ignore_result),
         )

@@ -17,7 +17,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from celery.utils.time import maybe_iso8601
-from cellblock_producer.keys import JobName
+from cellblock_producer.keys import DEFAULT_PRIORITY, JobName
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
 from .sealed import job_name, member_id
@@ -39,6 +39,9 @@ class Admitted:
 
     envelope: dict[str, Any]
     tenant: str
+    jobs: int = 1
+    priority: int = DEFAULT_PRIORITY
+    """That of its first job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,8 @@ def _admitted(found: Mapping[str, Any], queue: str) -> Admitted:
         raise _RefusalError(f"the task is not {TASK_NAME}")
     _check_content(found, headers)
     text = _body_text(found, properties)
-    described, jobs, tenant = _describe(_argument_in(_json(text, "the body")), headers.get("id"))
+    argument = _argument_in(_json(text, "the body"))
+    described, jobs, tenant = _describe(argument, headers.get("id"))
     envelope = {
         "body": text,
         "content-type": "application/json",
@@ -100,7 +104,14 @@ def _admitted(found: Mapping[str, Any], queue: str) -> Admitted:
         "headers": _headers(headers, described) | {JOBS_HEADER: jobs},
         "properties": _properties(properties, headers["id"], queue),
     }
-    return Admitted(envelope, tenant)
+    return Admitted(
+        envelope, tenant, jobs, _priority(argument[0] if isinstance(argument, list) else argument)
+    )
+
+
+def _priority(job: object) -> int:
+    said = job.get("priority") if isinstance(job, dict) else None
+    return said if type(said) is int and 0 <= said <= 9 else DEFAULT_PRIORITY
 
 
 def _check_content(found: Mapping[str, Any], headers: Mapping[str, Any]) -> None:

@@ -18,8 +18,7 @@ from itertools import count
 
 import redis
 from cellblock_producer.keys import TOKEN
-from cellblock_producer.leases import Delivery, Lease, Leases, Released
-from cellblock_producer.uuid7 import uuid7
+from cellblock_producer.leases import Bounds, Delivery, Lease, Leases, Released, Stray
 
 from .ledger_link import connect
 from .settings import Settings
@@ -38,12 +37,13 @@ class Holding:
     def __init__(self, settings: Settings, *, time_limit_s: float) -> None:
         """`time_limit_s`: for how long a job may go on that the pool says nothing more about."""
         self._queue = settings.queue
-        self._leases = Leases(connect(settings.redis_url, patient=False), settings.lease_ms)
+        bounds = Bounds(settings.max_queued, settings.max_queued_per_tenant)
+        self._leases = Leases(connect(settings.redis_url, patient=False), settings.lease_ms, bounds)
         self._time_limit_s = time_limit_s
         self._tick_s = min(_LONGEST_TICK_S, settings.lease_ms / 1000 / _TICKS_IN_A_LEASE)
         self._holders = (f"{os.getpid()}-{secrets.token_hex(4)}-{number}" for number in count(1))
         self._held: dict[Lease, float] = {}  # until when it is renewed; each change is atomic
-        self._stranded: deque[tuple[str, str, str]] = deque()
+        self._stranded: deque[tuple[str, Stray]] = deque()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.kept_at = time.monotonic()
@@ -74,28 +74,26 @@ class Holding:
     def take(self, queue: str) -> Delivery | None:
         """Take what is next in line. Errors of the connection pass through; where Redis refuses, None."""
         try:
-            delivery = self._leases.take(queue, next(self._holders))
+            return self._hold(self._leases.take(queue, next(self._holders)))
         except redis.ResponseError as error:  # out of memory, say; what waits goes on waiting
             _log.error("could not take a job: %s", error)
             return None
-        if delivery is not None:
-            self._held[delivery.lease] = _FOR_EVER
-        return delivery
 
-    def adopt(self, queue: str, tenant: str, message: str) -> Lease | None:
-        """Take in a stock sender's message. None where Redis will not: then it is kept here, to be queued."""
+    def adopt(self, queue: str, stray: Stray) -> Delivery | None:
+        """Take in a stock sender's message, and take what is next in line.
+
+        None where Redis will not: then the message is kept here, to be queued.
+        """
         try:
-            lease = self._leases.adopt(queue, tenant, uuid7(), message, next(self._holders))
+            return self._hold(self._leases.adopt(queue, stray, next(self._holders)))
         except redis.RedisError as error:
             _log.error("could not take in a message: %s", type(error).__name__)
-            self._stranded.append((queue, tenant, message))
+            self._stranded.append((queue, stray))
             return None
-        self._held[lease] = _FOR_EVER
-        return lease
 
-    def put_by(self, queue: str, tenant: str, message: str) -> None:
+    def put_by(self, queue: str, stray: Stray) -> None:
         """Have a stock sender's message wait for whoever takes jobs."""
-        self._stranded.append((queue, tenant, message))
+        self._stranded.append((queue, stray))
         self._queue_stranded()
 
     def wake_another(self, queue: str) -> None:
@@ -135,6 +133,11 @@ class Holding:
         else:
             self.drop(lease)
 
+    def _hold(self, delivery: Delivery | None) -> Delivery | None:
+        if delivery is not None:
+            self._held[delivery.lease] = _FOR_EVER
+        return delivery
+
     # What follows runs in the thread.
 
     def _keep_on(self) -> None:
@@ -166,8 +169,7 @@ class Holding:
             while True:
                 stranded = self._stranded.popleft()  # by one of the two threads
                 try:
-                    queue, tenant, message = stranded
-                    self._leases.adopt(queue, tenant, uuid7(), message, "")
+                    self._leases.adopt(*stranded, "")
                 except redis.RedisError:
                     self._stranded.appendleft(stranded)
                     raise

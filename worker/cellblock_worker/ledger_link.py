@@ -2,6 +2,9 @@
 
 import logging
 import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import redis
 from cellblock_producer.contract import ErrorInfo, ErrorKind, Execution, Result, settle_failure, settle_unread
@@ -28,6 +31,20 @@ _QUICK_RETRIES = 2
 _log = logging.getLogger(__name__)
 
 
+class Overlapping(redis.Redis):
+    """A client that can have something done while the server works on its next command."""
+
+    meanwhile: Callable[[], None] | None = None
+    """Called once, when the next command is sent and before its answer is read; it must not raise."""
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:  # noqa: ANN401
+        """Read an answer; redis-py calls this for each command when it is sent."""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+
+
 class LedgerLink:
     """The ledger as this process reaches it. Errors of redis-py pass through where nothing else is said."""
 
@@ -35,7 +52,7 @@ class LedgerLink:
         self._settings = settings
         self._main_pid = os.getpid()
         self._pid = 0
-        self._redis: redis.Redis | None = None
+        self._redis: Overlapping | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -47,6 +64,15 @@ class LedgerLink:
             lease_ms=settings.lease_ms,
             max_attempts=settings.max_attempts,
         )
+
+    def overlap(self, meanwhile: Callable[[], None]) -> None:
+        """Have something done while the next command's answer is under way; it must not raise."""
+        client = self._client()
+        if client.connection is None:
+            # One thread uses it; to take a connection out of a pool and put it back costs half of a call.
+            with suppress(redis.RedisError):  # the command itself will see to it
+                client.connection = client.connection_pool.get_connection()
+        client.meanwhile = meanwhile
 
     def close(self) -> None:
         """Close the connection; the next use makes a new one."""
@@ -113,16 +139,16 @@ class LedgerLink:
         tally.count_unrun(result)
         return True
 
-    def _client(self) -> redis.Redis:
+    def _client(self) -> Overlapping:
         if self._redis is None or self._pid != os.getpid():
             self._pid = os.getpid()
             self._redis = connect(self._settings.redis_url, patient=self._pid != self._main_pid)
         return self._redis
 
 
-def connect(url: str, *, patient: bool) -> redis.Redis:
+def connect(url: str, *, patient: bool) -> Overlapping:
     """Return a client for `url`; it connects on first use and retries, longer if `patient`."""
-    client: redis.Redis = redis.Redis.from_url(
+    return Overlapping.from_url(  # type: ignore[return-value] # it says Redis of whatever class
         url,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -131,4 +157,3 @@ def connect(url: str, *, patient: bool) -> redis.Redis:
         retry_on_error=[redis.OutOfMemoryError] if patient else [],
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), _PATIENT_RETRIES if patient else _QUICK_RETRIES),
     )
-    return client

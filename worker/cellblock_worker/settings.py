@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from cellblock_producer.contract import Language
+from cellblock_producer.scripts import MOST, MOST_EACH
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from .output_settings import OutputSettings
@@ -81,6 +82,18 @@ class Settings(OutputSettings):
         ge=1,
         le=100,
         description="Cells started for one job, at most, when workers die under it; then `worker_lost`.",
+    )
+    max_queued: int = Field(
+        default=MOST,
+        ge=1,
+        le=100_000_000,
+        description="Jobs that may wait on the queue in all; a client that submits one more gets QueueFull.",
+    )
+    max_queued_per_tenant: int = Field(
+        default=MOST_EACH,
+        ge=1,
+        le=100_000_000,
+        description="Jobs of one tenant that may wait on the queue.",
     )
     runtimes: Annotated[dict[str, RuntimeSettings], BeforeValidator(read_runtimes)] = Field(
         default={name: RuntimeSettings(language=Language(name)) for name in DEFAULTS},

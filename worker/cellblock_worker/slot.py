@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final, TypedDict
 
@@ -34,13 +35,18 @@ class Hooks(TypedDict):
     check: Callable[[], None]
     warm_up: Callable[[], None]
     prepare: Callable[[], None]
+    expect: Callable[[Job], None]
     cool_down: Callable[[], None]
 
 
 def hooks(settings: Settings) -> Hooks:
     """The hooks of `create_app` for the runtimes of `settings`."""
     return Hooks(
-        check=partial(check, settings), warm_up=partial(open, settings), prepare=prepare, cool_down=close
+        check=partial(check, settings),
+        warm_up=partial(open, settings),
+        prepare=prepare,
+        expect=expect,
+        cool_down=close,
     )
 
 
@@ -65,6 +71,12 @@ def prepare() -> None:
     busy, _prepared = now - _prepared < _BUSY_S, now
     for sandbox in sandboxes.values():
         sandbox.prepare(after_ms=0 if busy else _QUIET_MS)
+
+
+def expect(job: Job) -> None:
+    """Wait for the standby that the job will need, if it is on its way; never raises."""
+    with suppress(NoSuchRuntime):
+        sandbox_for(job).expect()
 
 
 def close() -> None:

@@ -25,7 +25,7 @@ from cellblock_producer.contract import (
 )
 from cellblock_producer.errors import InvalidJob, JobConflict
 from cellblock_producer.job import read_job
-from cellblock_producer.keys import JobName
+from cellblock_producer.keys import JobName, record_key
 from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
 from cellblock_producer.wire import task_message
@@ -55,6 +55,8 @@ class Station:
     execute: Execute
     prepare: Callable[[], None]
     """Has what the next job needs made in the background."""
+    expect: Callable[[Job], None]
+    """Has that made ready which a job needs, while the server answers to the next command."""
     lease: Lease
     closes: bool
     """Whether the message is done with the Result of its last job; else the main process says when it is."""
@@ -62,6 +64,10 @@ class Station:
     def turn(self, *, last: bool = True) -> Turn:
         """Return the turn of a job of the message."""
         return Turn(self.lease, last=last and self.closes)
+
+    def digest(self, job: Job) -> str:
+        """Return what tells the job from others of its name; "" where its own record brought it."""
+        return "" if self.lease.unit == record_key(job.name) else job.digest()
 
     def grave(self, job: Job, result: Result) -> Grave | None:
         """Return how the job is to be kept for the operator, if it is."""
@@ -97,8 +103,9 @@ def _answer(sealed: SealedJob, station: Station) -> Result:
     job = read_sealed(sealed, station)
     if isinstance(job, Result):
         return ledger.finish(name, job, station.turn())
+    station.expect(job)
     try:
-        begun = ledger.begin(name, job.digest(), station.turn())
+        begun = ledger.begin(name, station.digest(job), station.turn())
     except JobConflict as conflict:
         return in_conflict(job, conflict, station)
     if begun.result is not None:

@@ -1,8 +1,11 @@
 """Celery's way to Redis: kombu's transport with the door of envelope.py in front of it, and leases behind.
 
     BRPOP -> wake-up        -> Holding.take  -> admit -> Celery      a job of our clients
-          -> stock message  -> admit -> Holding.adopt -> Celery      from here on it is not lost either
+          -> stock message  -> admit -> Holding.adopt -> the same    from here on it is not lost either
                                    `--> on_refused
+
+A stock message gets its place in its tenant's line, and what is next is taken, which may be another: it is a
+wake-up, too, and no tenant gets ahead of the others by sending messages that way.
 
 kombu pops a message before it looks at it, and what it then cannot read raises in the event loop: the
 worker stops (not JSON), reconnects (a field is missing) or logs the whole body. With the door in between it
@@ -23,7 +26,7 @@ import kombu.transport
 import redis
 from celery.worker import state
 from cellblock_producer.keys import TOKEN
-from cellblock_producer.leases import Delivery, Lease
+from cellblock_producer.leases import Delivery, Lease, Stray
 from kombu.transport import redis as stock
 from kombu.transport import virtual
 
@@ -201,26 +204,22 @@ class Channel(stock.Channel):
         if isinstance(verdict, Refused):
             self.on_refused(verdict)
             return None
-        message = json.dumps(verdict.envelope)
+        stray = Stray(verdict.tenant, json.dumps(verdict.envelope), verdict.jobs, verdict.priority)
         if not wanted:
-            self.holding.put_by(queue, verdict.tenant, message)
+            self.holding.put_by(queue, stray)
             return None
-        lease = self.holding.adopt(queue, verdict.tenant, message)
-        return None if lease is None else _held(verdict, lease)
+        delivery = self.holding.adopt(queue, stray)
+        return None if delivery is None else self._taken(queue, delivery)
 
     def _taken(self, queue: str, delivery: Delivery) -> dict[str, Any] | None:
         verdict = admit(delivery.message, queue)
         if isinstance(verdict, Admitted) and delivery.lost < self.lost_most:
-            return _held(verdict, delivery.lease)
+            verdict.envelope["headers"][LEASE_HEADER] = delivery.lease
+            return verdict.envelope
         answered = self.on_refused(verdict) if isinstance(verdict, Refused) else self.on_hopeless(verdict)
         # Where Redis would not record the answer, it comes back.
         (self.holding.close if answered else self.holding.drop)(delivery.lease)
         return None
-
-
-def _held(verdict: Admitted, lease: Lease) -> dict[str, Any]:
-    verdict.envelope["headers"][LEASE_HEADER] = lease
-    return verdict.envelope
 
 
 class Transport(stock.Transport):

@@ -1,7 +1,10 @@
 /* What JavaScript cannot do for a cell: fork, lock, and speak on raw descriptors.
  *
- *   owner ──"seq delay_ms" + 3 descriptors──> serve() ──fork──> a cell: serve() returns, there alone
- *   owner <──"forked" + pidfd, "exited"────── serve()            ready(), job(), print(), answer()
+ *   owner ──order + 3 descriptors──> serve() ──fork──> a cell: serve() returns, there alone
+ *   owner <──"forked" + pidfd, "exited"─ serve()            ready(), job(), print(), answer()
+ *
+ * An order is four numbers: which cell is wanted, in how many milliseconds, whether it is to rehearse, and which
+ * cell has answered and goes before it is made.
  *
  * The zygote stays in serve(): not a line of JavaScript runs in it once it is warm. It is the counterpart of
  * python/zygote.py and python/lock.py and speaks the same two protocols, so the owner does not know which of
@@ -45,6 +48,7 @@ int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 int napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
 int napi_create_double(napi_env, double, napi_value *);
 int napi_create_object(napi_env, napi_value *);
+int napi_get_boolean(napi_env, bool, napi_value *);
 int napi_get_value_string_utf8(napi_env, napi_value, char *, size_t, size_t *);
 int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
 int napi_get_value_double(napi_env, napi_value, double *);
@@ -316,8 +320,20 @@ static void reseed(void) {
   set_flags(flag);
 }
 
+struct order {
+  unsigned seq, rehearse, done; /* `done` is 0 where there is none */
+  int64_t due;
+  int given[3];
+};
+
+static void end_cell(unsigned seq) {
+  for (int at = 0; at < CELLS; at++)
+    if (children[at].pidfd >= 0 && children[at].seq == seq) kill(children[at].pid, SIGKILL); /* not reaped yet */
+}
+
 /* True in the cell. */
-static bool fork_cell(uv_loop_t *loop, struct lock *lock, unsigned seq, const int given[3]) {
+static bool fork_cell(uv_loop_t *loop, struct lock *lock, const struct order *order) {
+  end_cell(order->done);
   struct child *free_place = NULL;
   for (int at = 0; at < CELLS; at++)
     if (children[at].pidfd < 0) free_place = &children[at];
@@ -326,16 +342,16 @@ static bool fork_cell(uv_loop_t *loop, struct lock *lock, unsigned seq, const in
   pid_t zygote = getpid(), pid = fork();
   if (pid < 0) die("fork");
   if (pid == 0) {
-    become_cell(loop, lock, zygote, given);
+    become_cell(loop, lock, zygote, order->given);
     return true;
   }
   int pidfd = (int)syscall(PIDFD_OPEN, pid, 0);
   if (pidfd < 0) die("pidfd_open");
-  *free_place = (struct child){pidfd, pid, seq};
+  *free_place = (struct child){pidfd, pid, order->seq};
   char message[40];
-  snprintf(message, sizeof message, "{\"forked\":%u}", seq);
+  snprintf(message, sizeof message, "{\"forked\":%u}", order->seq);
   tell(message, pidfd);
-  for (int at = 0; at < 3; at++) close(given[at]);
+  for (int at = 0; at < 3; at++) close(order->given[at]);
   return false;
 }
 
@@ -358,19 +374,18 @@ static int wait_for_events(struct pollfd polls[CELLS + 1], struct child *polled[
   return ready > 0 ? count : 0;
 }
 
-/* Until the owner is gone; returns in a cell. A cell may be asked for ahead of the time when it is made. */
-static void serve_owner(uv_loop_t *loop, struct lock *lock) {
+/* Until the owner is gone; returns in a cell, with whether it is to rehearse. A cell may be asked for ahead of the
+ * time when it is made. */
+static bool serve_owner(uv_loop_t *loop, struct lock *lock) {
   bool wanted = false;
-  unsigned seq = 0;
-  int64_t due = 0;
-  int given[3] = {-1, -1, -1};
+  struct order order = {0};
   for (;;) {
     struct pollfd polls[CELLS + 1];
     struct child *polled[CELLS + 1];
-    int64_t left = wanted ? due - now_ms() : -1;
+    int64_t left = wanted ? order.due - now_ms() : -1;
     if (wanted && left <= 0) {
       wanted = false;
-      if (fork_cell(loop, lock, seq, given)) return;
+      if (fork_cell(loop, lock, &order)) return order.rehearse;
       continue;
     }
     int count = wait_for_events(polls, polled, (int)left);
@@ -382,17 +397,17 @@ static void serve_owner(uv_loop_t *loop, struct lock *lock) {
       hear(text, sizeof text, came);
       if (wanted) { /* whatever is said next, what was put off is put off no longer */
         wanted = false;
-        if (fork_cell(loop, lock, seq, given)) {
+        if (fork_cell(loop, lock, &order)) {
           for (int part = 0; part < 3; part++)
             if (came[part] >= 0) close(came[part]);
-          return;
+          return order.rehearse;
         }
       }
       unsigned delay_ms;
-      if (sscanf(text, "%u %u", &seq, &delay_ms) == 2) {
+      if (sscanf(text, "%u %u %u %u", &order.seq, &delay_ms, &order.rehearse, &order.done) == 4) {
         wanted = true;
-        due = now_ms() + delay_ms;
-        memcpy(given, came, sizeof given);
+        order.due = now_ms() + delay_ms;
+        memcpy(order.given, came, sizeof came);
       }
     }
   }
@@ -518,8 +533,8 @@ static bool read_filter(napi_env env, napi_value value, struct filter *filter) {
   return true;
 }
 
-/* serve(inherited, own, selfMarker, nestedLandlock): returns in a cell that is locked, and nowhere else. The filter
- * `inherited` is put on here, `own` on each cell. */
+/* serve(inherited, own, selfMarker, nestedLandlock): returns in a cell that is locked, and nowhere else, whether it is
+ * to rehearse. The filter `inherited` is put on here, `own` on each cell. */
 static napi_value serve(napi_env env, napi_callback_info info) {
   napi_value values[4];
   struct lock lock = {.ruleset = -1};
@@ -541,12 +556,14 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   for (int at = 0; at < CELLS; at++) children[at].pidfd = -1;
   for_each_segment(copy_pages_at_forks);
   install(&inherited, ON_ALL_THREADS);
-  serve_owner(loop, &lock);
+  bool rehearse = serve_owner(loop, &lock);
   free(lock.own.first);
   watch_memory();
   silence_the_interpreter();
   napi_add_env_cleanup_hook(env, leave_without_answer, NULL);
-  return NULL;
+  napi_value told;
+  napi_get_boolean(env, rehearse, &told);
+  return told;
 }
 
 /* ready(): say that this cell is locked and rehearsed, with the CPU time that it used until now. */

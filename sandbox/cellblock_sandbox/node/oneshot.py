@@ -19,7 +19,7 @@ class OneShots(zygote.Zygote):  # type: ignore[misc]
     argv: list[str]
     environ: dict[str, str]
 
-    def _live(self) -> None:
+    def _live(self, _: int) -> None:
         os.execve(self.argv[0], self.argv, self.environ)  # noqa: S606 - no shell is what we want
 
 

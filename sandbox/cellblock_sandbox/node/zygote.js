@@ -17,6 +17,7 @@ const addon = (() => {
 })();
 
 async function main() {
+  let rehearse;
   try {
     const config = JSON.parse(addon.receive());
     cell.warm(addon, config);
@@ -27,12 +28,12 @@ async function main() {
     for (let turn = 0; turn < REHEARSALS; turn++) await cell.rehearse();
     addon.send('{}');
     const [inherited, own] = [config.inherited_filter, config.filter].map((text) => Buffer.from(text, 'base64'));
-    addon.serve(inherited, own, config.self_marker, config.nested_landlock);
+    rehearse = addon.serve(inherited, own, config.self_marker, config.nested_landlock);
   } catch (error) {
     addon.send(JSON.stringify({ error: String(error.stack).slice(0, 2000) }));
     addon.leave(1);
   }
-  await cell.serve(addon);
+  await cell.serve(addon, rehearse);
 }
 
 main();

@@ -1,7 +1,10 @@
 """The warm interpreter that cells are forked from; it never sees a byte of anybody's code.
 
-owner ──"seq" + 3 descriptors──> fork ──"forked" + pidfd──> owner      (control socket, packets)
+owner ──order + 3 descriptors──> fork ──"forked" + pidfd──> owner      (control socket, packets)
                                    └── cell ends ──"exited", status, CPU, memory──> owner
+
+An order is four numbers: which cell is wanted, in how many milliseconds, whether it is to rehearse, and which
+cell has answered and goes before it is made (0: none).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import importlib
 import json
 import os
 import select
+import signal
 import site
 import socket
 import struct
@@ -117,7 +121,7 @@ class Zygote:
         self._lock = lock
         self._pid = os.getpid()
         self._cells: dict[int, tuple[int, int]] = {}  # pidfd -> (seq, pid)
-        self._later: tuple[float, int, tuple[int, int, int]] | None = None  # when, seq, descriptors
+        self._later: tuple[float, int, int, int, tuple[int, int, int]] | None = None  # an order: when, seq, …
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
@@ -140,19 +144,22 @@ class Zygote:
             os._exit(0)
         self._fork_now()
         if message != b"now":
-            seq, delay_ms = map(int, message.split())
+            seq, delay_ms, rehearse, done = map(int, message.split())
             ((_, _, passed),) = ancillary
-            self._later = (time.monotonic() + delay_ms / 1000, seq, _PASSED.unpack(passed))
+            self._later = (time.monotonic() + delay_ms / 1000, seq, rehearse, done, _PASSED.unpack(passed))
             if delay_ms == 0:
                 self._fork_now()
 
     def _fork_now(self) -> None:
         if self._later is None:
             return
-        (_, seq, descriptors), self._later = self._later, None
+        (_, seq, rehearse, done, descriptors), self._later = self._later, None
+        for other, pid in self._cells.values():
+            if other == done:
+                os.kill(pid, signal.SIGKILL)  # we have not reaped it, so the number is its own
         pid = os.fork()
         if pid == 0:
-            self._become_cell(*descriptors)
+            self._become_cell(rehearse, *descriptors)
         pidfd = os.pidfd_open(pid)
         passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _PIDFD.pack(pidfd))
         self._control.sendmsg((_FORKED % seq,), (passed,))
@@ -161,7 +168,7 @@ class Zygote:
         for descriptor in descriptors:
             os.close(descriptor)
 
-    def _become_cell(self, channel: int, stdout: int, stderr: int) -> None:
+    def _become_cell(self, rehearse: int, channel: int, stdout: int, stderr: int) -> None:
         try:
             # An end of input of its own: what cells share, even the flags of /dev/null, carries words.
             stdin, _ = os.pipe()
@@ -170,15 +177,16 @@ class Zygote:
             self._control.detach()
             self._lock.apply(self._pid)
             os.closerange(harness.CHANNEL + 1, _DESCRIPTORS)
-            self._live()
+            self._live(rehearse)
         finally:
             os._exit(1)
 
-    def _live(self) -> None:
-        """The life of a cell that is locked."""
+    def _live(self, rehearse: int) -> None:
+        """The life of a cell that is locked. Where its job waits already, a rehearsal would only cost."""
         reseed()
         gc.enable()
-        harness.rehearse()
+        if rehearse:
+            harness.rehearse()
         harness.serve()
 
     def _reap(self, pidfd: int) -> None:

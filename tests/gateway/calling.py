@@ -3,9 +3,9 @@
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -48,17 +48,18 @@ class GatewayProcess:
     """`cellblock gateway` on a free port of loopback."""
 
     def __init__(self, redis_url: str, *options: str, environ: dict[str, str] | None = None) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [*COMMAND, "--redis", redis_url, "--port", "0", *options],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._log,
             text=True,
             env=environ,
         )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
         if not said.startswith("Gateway at http://"):
-            raise AssertionError(self._process.communicate()[1])
+            raise AssertionError(self.wait()[1])
         self.url = said.split()[-1]
         self.port = int(self.url.rpartition(":")[2])
 
@@ -71,6 +72,7 @@ class GatewayProcess:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
+        self._log.close()
 
     @property
     def pid(self) -> int:
@@ -81,8 +83,9 @@ class GatewayProcess:
 
     def wait(self) -> tuple[int, str]:
         """Wait for the end; return the exit code and what was logged."""
-        logged = self._process.communicate(timeout=WAIT_S)[1]
-        return self._process.returncode, logged
+        self._process.communicate(timeout=WAIT_S)
+        self._log.seek(0)
+        return self._process.returncode, self._log.read().decode()
 
     def call(
         self,
@@ -125,9 +128,3 @@ class GatewayProcess:
 def read(connection: http.client.HTTPConnection) -> Answer:
     response = connection.getresponse()
     return Answer(response.status, response.headers, response.read())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

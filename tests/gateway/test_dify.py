@@ -252,9 +252,9 @@ def test_code_that_is_too_large_is_said_where_dify_shows_it(gateway: GatewayProc
 
 
 def test_too_many_requests(gateway: GatewayProcess) -> None:
-    quota = {"key": "a-key-with-small-quotas"}
+    key = "a-key-with-small-quotas"
     answers = [
-        gateway.call("POST", "/v1/sandbox/run", asked("python3", "print(1)"), **quota) for _ in range(4)
+        gateway.call("POST", "/v1/sandbox/run", asked("python3", "print(1)"), key=key) for _ in range(4)
     ]
     assert [answer.status for answer in answers] == [200, 200, 200, 503]
     assert refused(answers[-1])[1] == -503

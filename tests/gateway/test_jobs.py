@@ -1,10 +1,12 @@
 """Jobs over HTTP, through a real gateway, a real worker and real cells."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from cellblock_producer.contract import Result
+from cellblock_producer.keys import JobName, record_key
 from redis import Redis
 
 from tests.gateway.calling import OTHER_KEY, GatewayProcess
@@ -22,6 +24,10 @@ def job(code: str = DIVIDE, inputs: dict[str, Any] | None = None, **fields: Any)
         "inputs": {"a": 1, "b": 4} if inputs is None else inputs,
         **fields,
     }
+
+
+def is_running(redis: "Redis", key: str) -> bool:
+    return redis.hget(key, "state") == b"running"
 
 
 def kind(body: dict[str, Any]) -> str:
@@ -89,7 +95,9 @@ def test_a_job_that_waits_is_cancelled(stack: Stack, gateway: GatewayProcess) ->
         running = [f"running-{number}" for number in range(2)]
         for name in running:
             gateway.call("POST", "/v1/jobs", job(SLEEP, {"s": 2}, id=name))
-            wait_for(lambda name=name: redis.hget(f"cellblock:job:default:{name}", "state") == b"running")
+        for name in running:
+            key = record_key(JobName("default", name))
+            wait_for(partial(is_running, redis, key))
     gateway.call("POST", "/v1/jobs", job(id="waits"))
     assert gateway.call("DELETE", "/v1/jobs/waits").json == {"id": "waits", "cancellation": "cancelled"}
     assert gateway.call("GET", "/v1/jobs/waits").json["error"]["kind"] == "cancelled"

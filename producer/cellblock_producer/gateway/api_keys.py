@@ -35,6 +35,11 @@ class Scope(StrEnum):
     CANCEL = "cancel"  # DELETE /v1/jobs/{id}
     CHECK = "check"  # POST /v1/check
     SANDBOX = "sandbox"  # Dify's API, /v1/sandbox/...
+    REPLY = "reply"  # jobs with a `reply`, which has the workers send something somewhere
+
+
+USUAL: Final = frozenset(Scope) - {Scope.REPLY}
+"""What a key is good for where nothing is said."""
 
 
 class Key(BaseModel):
@@ -47,7 +52,7 @@ class Key(BaseModel):
     tenant: str = Field(
         default=DEFAULT_TENANT, pattern=TENANT_PATTERN, description="Whose jobs its jobs are."
     )
-    scopes: frozenset[Scope] = Field(default=frozenset(Scope), description="What it is good for.")
+    scopes: frozenset[Scope] = Field(default=USUAL, description="What it is good for.")
     jobs_per_minute: int | None = Field(
         default=None, ge=1, description="Jobs submitted within a minute, over all gateways of a Redis."
     )
@@ -109,7 +114,7 @@ def new_secret() -> str:
 
 
 def make_key(secret: str, name: str, tenant: str, scopes: Iterable[Scope] = ()) -> Key:
-    """Return the file's entry of a key; no scopes mean all. Raises KeysError for one that can be guessed."""
+    """Return the file's entry of a key; no scopes mean the usual. Raises KeysError where it can be guessed."""
     if secret == DIFYS_KEY or len(secret) < SHORTEST:
         raise KeysError(f"everybody knows or can guess this key: choose one of {SHORTEST} characters or more")
     try:
@@ -117,7 +122,7 @@ def make_key(secret: str, name: str, tenant: str, scopes: Iterable[Scope] = ()) 
             name=name,
             sha256=_digest(secret).hex(),
             tenant=tenant,
-            scopes=frozenset(scopes) or frozenset(Scope),
+            scopes=frozenset(scopes) or USUAL,
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

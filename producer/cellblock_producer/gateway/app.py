@@ -16,7 +16,7 @@ from ..keys import DEFAULT_QUEUE
 from . import checks, dify, health, jobs, pages
 from .api_keys import KeyRing
 from .bodies import Bodies, HungUp
-from .gateway import Gateway, Packages, gateway_of
+from .gateway import Gateway, Packages
 from .metrics import Metrics
 from .openapi import describe
 from .problems import Problem, answer_problem
@@ -26,7 +26,6 @@ from .traffic import HUNG_UP, Traffic
 from .visit import visit_of
 from .waits import Waits
 
-_REDIS_S: Final = 5.0
 _UNKNOWN: Final[Packages] = {
     language: tuple((name, "") for name in sorted(names)) for language, names in PACKAGES.items()
 }
@@ -47,9 +46,9 @@ def create_app(
     metrics = Metrics()
     gateway = Gateway(
         settings=settings,
-        client=AsyncClient(redis_url, queue=queue, timeout=_REDIS_S),
+        client=AsyncClient(redis_url, queue=queue, timeout=settings.redis_s),
         ring=KeyRing.development() if settings.keys is None else KeyRing.read(settings.keys),
-        quotas=Quotas(redis_url, _REDIS_S),
+        quotas=Quotas(redis_url, settings.redis_s),
         waits=Waits(settings.open_waits, metrics),
         bodies=Bodies(
             most_bytes=settings.body_bytes, all_bytes=settings.bodies_bytes, seconds=settings.body_s
@@ -88,6 +87,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _answer_nobody(request: Request, _: Exception) -> Response:
     visit_of(request).hung_up = True
     return Response(status_code=HUNG_UP)
-
-
-__all__ = ["create_app", "gateway_of"]

@@ -27,25 +27,34 @@ class Bodies:
     @asynccontextmanager
     async def json(self, request: Request) -> AsyncIterator[Any]:
         """Read the body as JSON; it counts as held while the block lasts. Raises Problem and HungUp."""
-        declared = int(
-            request.headers.get("content-length", "0")
-        )  # the server has checked that it is a number
-        if declared > self._most:
-            raise self._too_large()
-        parts: list[bytes] = []
         held = 0
         try:
-            async with asyncio.timeout(self._seconds):
-                async for part in _parts(request):
-                    held += len(part)
-                    self._held += len(part)
-                    self._check(held)
-                    parts.append(part)
+            parts: list[bytes] = []
+            async for part in self._parts(request):
+                held += len(part)
+                self._held += len(part)
+                self._check(held)
+                parts.append(part)
             yield _parse(b"".join(parts))
-        except TimeoutError:
-            raise Problem(408, "body-timeout", "The body did not arrive in time.") from None
         finally:
             self._held -= held
+
+    async def _parts(self, request: Request) -> AsyncIterator[bytes]:
+        # The server has checked that it is a number.
+        if int(request.headers.get("content-length", "0")) > self._most:
+            raise self._too_large()
+        give_up = asyncio.get_running_loop().time() + self._seconds
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout_at(give_up):
+                    message = await request.receive()
+            except TimeoutError:
+                raise Problem(408, "body-timeout", "The body did not arrive in time.") from None
+            if message["type"] == "http.disconnect":
+                raise HungUp
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
 
     def _check(self, held: int) -> None:
         if held > self._most:
@@ -56,17 +65,6 @@ class Bodies:
     def _too_large(self) -> Problem:
         close = {"Connection": "close"}  # the rest of the body is not read
         return Problem(413, "too-large", f"The body is larger than {self._most} bytes.", headers=close)
-
-
-async def _parts(request: Request) -> AsyncIterator[bytes]:
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise HungUp
-        if part := message.get("body"):
-            yield part
-        if not message.get("more_body"):
-            return
 
 
 def _parse(body: bytes) -> Any:  # noqa: ANN401 - JSON

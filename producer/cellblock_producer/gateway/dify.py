@@ -42,8 +42,8 @@ class SandboxRun(BaseModel):
 
     language: Language
     code: str = Field(min_length=1, description="A whole script; what it prints is the answer.")
-    preload: str = Field(default="", description="Accepted, and never run.")
-    enable_network: bool = Field(
+    preload: str | None = Field(default="", description="Accepted, and never run.")
+    enable_network: bool | None = Field(
         default=False, description="Accepted; there is no network, and code that uses it fails."
     )
 
@@ -62,6 +62,9 @@ class Envelope(BaseModel):
     data: dict[str, JsonValue] | None
 
 
+LanguageParameter = Annotated[
+    str, Query(description="Which language is meant.", json_schema_extra={"enum": list(Language)})
+]
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Envelope, "description": words}
     for status, words in {
@@ -99,14 +102,14 @@ async def run(request: Request, key: Dify) -> Response:
 async def dependencies(
     request: Request,
     key: Dify,
-    language: Annotated[str, Query(description="`python3` or `nodejs`")] = "",
+    language: LanguageParameter = "",
 ) -> Response:
     """List what the default runtime has beside the language's own library."""
     return _dependencies(gateway_of(request), language)
 
 
 @router.get("/dependencies/refresh", response_model=Envelope, responses=_ANSWERS)
-async def refresh(request: Request, key: Dify, language: Annotated[str, Query()] = "") -> Response:
+async def refresh(request: Request, key: Dify, language: LanguageParameter = "") -> Response:
     """List them, too: they are the workers' and do not change by themselves."""
     return _dependencies(gateway_of(request), language)
 
@@ -148,9 +151,9 @@ def _job(asked: Mapping[str, Any], key: Key, request: Request) -> Job:
     code = asked.get("code")
     if not isinstance(code, str) or not code:
         raise _bad("code is required, a string that is not empty")
-    if not isinstance(asked.get("preload") or "", str):
+    if not isinstance(asked.get("preload"), str | None):
         raise _bad("preload must be a string")
-    if not isinstance(asked.get("enable_network") or False, bool):
+    if not isinstance(asked.get("enable_network"), bool | None):
         raise _bad("enable_network must be true or false")
     script = prepare(code, language)
     trace = visit_of(request).trace

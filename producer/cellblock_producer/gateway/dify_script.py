@@ -20,7 +20,8 @@ _TAIL: Final = re.compile(
     r"console\.log\((?P=text)\);?\s*\Z",
     re.MULTILINE,
 )
-# A value is printed where the tail would have printed it, a promise when it is settled. The line before ends without ;.
+# A value is printed where the tail would have printed it, a promise when it is settled.
+# It begins with a semicolon, since what stands before it need not end with one.
 _AWAITING: Final = """\
 ;(function (output) {{
     const print = (value) => console.log(`<<RESULT>>${{JSON.stringify(value)}}<<RESULT>>`)

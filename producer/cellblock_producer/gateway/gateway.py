@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ..async_client import AsyncClient
 from ..async_handle import AsyncHandle
-from ..errors import ResultTimeout, Unreachable
+from ..errors import Unreachable
 from ..kinds import Language
 from ..result import Result
 from .answers import Pending, json_response
@@ -63,7 +63,7 @@ class Gateway:
         """Say whether Redis answers."""
         try:
             await self.client.ping()
-        except (Unreachable, ResultTimeout):
+        except Unreachable:
             return False
         return True
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ..async_handle import AsyncHandle
-from ..errors import CellblockError, InvalidJob
+from ..errors import CellblockError, InvalidJob, JobConflict
 from ..job import Job, read_job
 from ..keys import ID_PATTERN
 from ..result import Result
 from .access import Canceller, Reader, Submitter
 from .answers import BatchAnswer, CancelAnswer, Pending, Refusal, json_response, problems
-from .api_keys import Key
+from .api_keys import Key, Scope
 from .gateway import Gateway, gateway_of
 from .problems import Problem, problem_of
 from .visit import Visit, visit_of
@@ -77,8 +77,9 @@ async def submit_batch(request: Request, key: Submitter) -> Response:
         jobs = _read_batch(body, key, visit_of(request))
         await gateway.quotas.spend(key, len(jobs))
         found = await asyncio.gather(*map(gateway.client.submit, jobs), return_exceptions=True)
-    if all(isinstance(one, CellblockError) for one in found):
-        raise next(one for one in found if isinstance(one, CellblockError))
+    failed = [one for one in found if isinstance(one, CellblockError) and not isinstance(one, JobConflict)]
+    if len(failed) == len(jobs):
+        raise failed[0]
     answer = BatchAnswer(jobs=[_said(job, one) for job, one in zip(jobs, found, strict=True)])
     return json_response(answer.model_dump_json().encode(), 202)
 
@@ -130,6 +131,8 @@ def _read(body: object, key: Key, visit: Visit) -> Job:
         raise InvalidJob(["a job is a JSON object"])
     if body.get("tenant", key.tenant) != key.tenant:
         raise Problem(403, "forbidden", "The key says whose jobs these are: leave `tenant` out.")
+    if body.get("reply") is not None and Scope.REPLY not in key.scopes:
+        raise Problem(403, "forbidden", f"This key is not good for {Scope.REPLY}: leave it out.")
     given: Mapping[str, Any] = {"trace": visit.trace, **body, "tenant": key.tenant}
     return read_job(given)
 

@@ -17,7 +17,8 @@ _ABOUT: Final = """\
 Runs code nodes of a workflow, each in a fresh confined process.
 
 Send a key as `Authorization: Bearer KEY`; Dify's routes take it as `X-Api-Key`. Errors are problem details
-(RFC 9457), on Dify's routes Dify's envelope. `X-Request-ID` and `traceparent` are taken, passed on with the job, and logged.
+(RFC 9457), on Dify's routes Dify's envelope. `X-Request-ID` and `traceparent` are taken, passed on with the
+job, and logged.
 """
 
 
@@ -43,4 +44,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas["Job"]["properties"].pop("tenant")
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]  # FastAPI's own, which is never answered
     return described

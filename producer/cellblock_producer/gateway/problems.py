@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from .. import errors
 from .visit import visit_of
@@ -63,9 +64,8 @@ def problem_of(error: errors.CellblockError) -> Problem:
         return Problem(409, "job-conflict", "The id belongs to a job with other content.")
     if isinstance(error, errors.JobUnknown):
         return Problem(404, "job-unknown", "No job of yours has this id, or its record has expired.")
-    if isinstance(error, _QUEUE_FULL):
-        after = getattr(error, "retry_after", None) or BUSY_S
-        return busy(429, "queue-full", "The queue is full; submit the job again later.", after)
+    if isinstance(error, errors.QueueFull):
+        return busy(429, "queue-full", "The queue is full; submit the job again later.", error.retry_after_s)
     if isinstance(error, errors.Unreachable):
         return busy(503, "queue-unreachable", "The queue cannot be reached; call again with the same job.")
     if isinstance(error, errors.Refused):
@@ -75,18 +75,12 @@ def problem_of(error: errors.CellblockError) -> Problem:
     return Problem(500, "internal", "The gateway could not read the answer; its operator must look after it.")
 
 
-# Where the clients know a bound of the queue they raise this.
-_QUEUE_FULL: Final[tuple[type[Exception], ...]] = tuple(
-    kind for kind in (getattr(errors, "QueueFull", None),) if kind is not None
-)
-
-
 async def answer_problem(request: Request, problem: Exception) -> Response:
     """Answer a request that raised."""
-    return _render(request, _as_problem(problem))
+    return _render(request, _as_problem(request, problem))
 
 
-def _as_problem(error: Exception) -> Problem:
+def _as_problem(request: Request, error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, errors.CellblockError):
@@ -96,7 +90,14 @@ def _as_problem(error: Exception) -> Problem:
         return Problem(422, "invalid-request", "The request is not valid.", errors=told)
     assert isinstance(error, HTTPException), "nothing else is handled"
     kind = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http")
-    return Problem(error.status_code, kind, str(error.detail), headers=error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return Problem(error.status_code, kind, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of a path, of which each may be a route of its own."""
+    fitting = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for one in fitting for method in getattr(one, "methods", ())}))
 
 
 def _render(request: Request, problem: Problem) -> Response:

@@ -42,6 +42,7 @@ class GatewaySettings(BaseModel):
         description="Seconds for which a request of Dify waits; Dify itself gives up after 60.",
     )
     open_waits: int = Field(default=10_000, ge=1, description="Requests that wait for a job at a time.")
+    redis_s: float = Field(default=5, gt=0, le=60, description="Seconds that Redis has to answer.")
     drain_s: float = Field(
         default=20, ge=0, le=3600, description="Seconds that open requests have to end at a shutdown."
     )

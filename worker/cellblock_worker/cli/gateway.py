@@ -75,7 +75,8 @@ def key(
     name: Annotated[str, typer.Argument(help="What logs call it.")],
     tenant: Annotated[str, typer.Option(help="Whose jobs its jobs are.")] = DEFAULT_TENANT,
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="What it is good for; may be repeated. Everything by default.")
+        list[Scope] | None,
+        typer.Option(help="What it is good for; may be repeated. All but reply by default."),
     ] = None,
     stdin: Annotated[
         bool, typer.Option("--stdin", help="Take the key from standard input instead of making one.")

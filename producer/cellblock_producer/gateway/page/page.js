@@ -95,7 +95,7 @@ function result(said) {
   const good = said.status === 'succeeded'
   const head = element('p')
   head.append(
-    element('span', said.status, `badge ${good ? 'good' : 'bad'}`),
+    element('span', said.status + ' ', `badge ${good ? 'good' : 'bad'}`),
     element('span', `branch: ${said.branch ?? 'none'}`, 'branch'),
   )
   return [

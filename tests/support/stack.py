@@ -17,8 +17,8 @@ COMMAND = [sys.executable, "-m", "cellblock_worker"]
 class Stack:
     """A private server and one worker with two pool processes."""
 
-    def __init__(self, *, tcp: bool = False, **settings: str) -> None:
-        self.server = EmbeddedServer(tcp=tcp)  # by TCP it has a password
+    def __init__(self, **settings: str) -> None:
+        self.server = EmbeddedServer()
         self._settings = {"CELLBLOCK_CONCURRENCY": "2", **settings}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stack
         self.worker: subprocess.Popen[bytes] | None = None

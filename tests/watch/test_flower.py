@@ -15,6 +15,7 @@ import pytest
 from cellblock_producer import Client
 from cellblock_producer.contract import Job, Result
 from cellblock_worker.cli.parts import part
+from cellblock_worker.embedded import EmbeddedServer
 from cellblock_worker.flower import environ_of
 
 from tests.support.stack import Stack
@@ -73,7 +74,9 @@ def job(language: str = "python3", seconds: float = 0, **fields: object) -> Job:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with Stack(tcp=True, CELLBLOCK_WALL_MS="60000") as stack:
+    stack = Stack(CELLBLOCK_WALL_MS="60000")
+    stack.server = EmbeddedServer(tcp=True)  # which has a password
+    with stack:
         yield stack
 
 

@@ -1,7 +1,7 @@
 """`python -m cellblock_producer.gateway`: the gateway where nothing but the producer is installed.
 
-All settings are environment variables, as with `cellblock gateway`: CELLBLOCK_GATEWAY_*, CELLBLOCK_REDIS_URL and
-CELLBLOCK_QUEUE. Exit code 2: one of them does not fit.
+All settings are environment variables, as with `cellblock gateway`: CELLBLOCK_GATEWAY_*, CELLBLOCK_REDIS_URL
+and CELLBLOCK_QUEUE. Exit code 2: one of them does not fit.
 """
 
 import logging

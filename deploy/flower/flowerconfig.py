@@ -12,4 +12,4 @@ persistent = True
 db = "/data/flower.db"
 state_save_interval = 10_000
 max_tasks = 10_000
-tasks_columns = "name,uuid,state,args,result,received,runtime,worker"
+tasks_columns = "name,state,args,result,received,runtime,worker,uuid"

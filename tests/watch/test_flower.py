@@ -106,7 +106,7 @@ def shows_how_a_job_went(it: Flower, client: Client) -> Job:
     client.run(javascript, timeout=30)
     seen = wait_for(lambda: it.task(javascript))
     assert (seen["name"], seen["state"]) == ("cellblock.run", "SUCCESS")
-    told = f"job_id={javascript.id} language=nodejs tenant=acme labels={json.dumps(LABELS)}"
+    told = f"language=nodejs tenant=acme labels={json.dumps(LABELS)} job_id={javascript.id}"
     assert seen["args"] == told
     assert seen["worker"]
     return javascript

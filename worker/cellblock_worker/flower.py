@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .urls import backend_url
 
-_COLUMNS = "name,uuid,state,args,result,received,runtime,worker"
+_COLUMNS = "name,state,args,result,received,runtime,worker,uuid"
 _SAVE_MS = 10_000
 
 

@@ -73,8 +73,14 @@ def _about(request: "Request") -> dict[str, Any]:
     return {
         "uuid": request.id,
         "name": request.name,
-        "args": request.argsrepr,
+        "args": _told(request.argsrepr),
         "kwargs": "{}",
         "received": started,
         "started": started,
     }
+
+
+def _told(described: str) -> str:
+    """The description with the id last: Flower cuts it in its list, and has the id in a column of its own."""
+    job_id, _, rest = described.partition(" ")
+    return f"{rest} {job_id}" if job_id.startswith("job_id=") else described

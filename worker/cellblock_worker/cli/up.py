@@ -58,7 +58,7 @@ def up(
         metrics = _free(metrics_port)
         # It finishes the jobs in hand, each of which has its limit.
         stop_s = settings.wall_ms / 1000 + _STOP_S
-        environ = {**common, "CELLBLOCK_HTTP": f"{_LOCAL}:{metrics}"}
+        environ = {**common, "CELLBLOCK_HTTP": f"{_LOCAL}:{metrics}", "CELLBLOCK_EVENTS": "sparing"}
         started.add("worker", ("cellblock_worker", "worker"), environ, metrics, stop_s)
         out.print(f"Worker   http://{_LOCAL}:{metrics}/metrics, /ready", markup=False)
         if find_spec(_GATEWAY) is not None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
@@ -54,8 +55,9 @@ def flower(url: str, state: Path) -> Iterator[Flower]:
     environ = environ_of(url, "cellblock", AUTH, state, ("127.0.0.1", port))
     with part("Flower", ("celery", "flower"), environ, 20) as process:
         it = Flower(f"http://127.0.0.1:{port}")
-        wait_for(lambda: process.process.poll() is not None or answers(it))
-        process.check()
+        while not answers(it):
+            process.check()
+            time.sleep(0.05)
         yield it
 
 

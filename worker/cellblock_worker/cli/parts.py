@@ -31,7 +31,7 @@ class Part:
         """Leaves with the end of its log when it is dead."""
         if self.process.poll() is not None:
             tail = self.log[-_LOG_SHOWN:].strip()
-            leave(NOT_AVAILABLE, f"the {self.name} ended with exit code {self.process.returncode}:\n{tail}")
+            leave(NOT_AVAILABLE, f"{self.name} ended with exit code {self.process.returncode}:\n{tail}")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from cellblock_worker.cli.parts import Part, part
 from cellblock_worker.embedded import EmbeddedServer, EmbeddedServerError
 
 _GATEWAY: Final = "cellblock_producer.gateway"
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 120.0
 _LOOK_S: Final = 0.2
 _STOP_S: Final = 5.0
 _LOCAL: Final = "127.0.0.1"
@@ -59,12 +59,13 @@ def up(
         # It finishes the jobs in hand, each of which has its limit.
         stop_s = settings.wall_ms / 1000 + _STOP_S
         environ = {**common, "CELLBLOCK_HTTP": f"{_LOCAL}:{metrics}", "CELLBLOCK_EVENTS": "sparing"}
-        started.add("worker", ("cellblock_worker", "worker"), environ, metrics, stop_s)
-        out.print(f"Worker   http://{_LOCAL}:{metrics}/metrics, /ready", markup=False)
+        told = f"http://{_LOCAL}:{metrics}/metrics, /ready"
+        started.add("Worker", told, ("cellblock_worker", "worker"), environ, metrics, stop_s)
         if find_spec(_GATEWAY) is not None:
             started.gateway(common, _free(port))
         if find_spec("flower") is not None:
             started.flower(url, settings.queue, _free(flower_port))
+        started.wait()
         if not ended.is_set():
             out.print("Up; Ctrl-C ends it.")
         started.watch()
@@ -72,29 +73,28 @@ def up(
 
 
 class _Started:
-    """The parts that run, and how they are started."""
+    """The parts that run, and how they are started: all at once."""
 
     def __init__(self, stack: ExitStack, out: Console, ended: threading.Event) -> None:
         self._stack, self._out, self._ended = stack, out, ended
-        self._parts: list[Part] = []
+        self._parts: list[tuple[Part, str, int]] = []
 
     def add(
-        self, name: str, module: tuple[str, ...], environ: dict[str, str], port: int, stop_s: float = _STOP_S
+        self,
+        name: str,
+        told: str,
+        module: tuple[str, ...],
+        environ: dict[str, str],
+        port: int,
+        stop_s: float = _STOP_S,
     ) -> None:
-        """Start a part and wait until it listens; leaves where it does not."""
-        started = self._stack.enter_context(part(name, module, environ, stop_s))
-        self._parts.append(started)
-        give_up = time.monotonic() + _PATIENCE_S
-        while not _listens(port) and not self._ended.wait(_LOOK_S):
-            self._check()
-            if time.monotonic() > give_up:
-                leave(NOT_AVAILABLE, f"the {name} does not listen on port {port}:\n{started.log[-4000:]}")
+        """Start a part; `told` is what is said of it when it listens."""
+        self._parts.append((self._stack.enter_context(part(name, module, environ, stop_s)), told, port))
 
     def gateway(self, common: dict[str, str], port: int) -> None:
         """Start the gateway, with the key that everybody knows: it is reached from this machine only."""
         argv = ("cellblock_worker", "gateway", "--host", _LOCAL, "--port", str(port), "--development")
-        self.add("gateway", argv, common, port)
-        self._out.print(f"Gateway  http://{_LOCAL}:{port}  (key: dify-sandbox)", markup=False)
+        self.add("Gateway", f"http://{_LOCAL}:{port}  (key: dify-sandbox)", argv, common, port)
 
     def flower(self, url: str, queue: str, port: int) -> None:
         """Start Flower, which keeps what it has seen for as long as the stack is up."""
@@ -103,8 +103,18 @@ class _Started:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="cellblock-flower-"))
         password = secrets.token_urlsafe(12)
         environ = environ_of(url, queue, f"admin:{password}", Path(folder) / "flower.db", (_LOCAL, port))
-        self.add("Flower", ("celery", "flower"), environ, port)
-        self._out.print(f"Flower   http://admin:{password}@{_LOCAL}:{port}", markup=False)
+        self.add("Flower", f"http://admin:{password}@{_LOCAL}:{port}", ("celery", "flower"), environ, port)
+
+    def wait(self) -> None:
+        """Wait until all of them listen, or it is to end; leaves where one does not."""
+        give_up = time.monotonic() + _PATIENCE_S
+        for started, told, port in self._parts:
+            while not _listens(port) and not self._ended.wait(_LOOK_S):
+                self._check()
+                if time.monotonic() > give_up:
+                    tail = started.log[-4000:]
+                    leave(NOT_AVAILABLE, f"{started.name} does not listen on port {port}:\n{tail}")
+            self._out.print(f"{started.name:8} {told}", markup=False)
 
     def watch(self) -> None:
         """Return when it is to end; leaves where a part has ended by itself."""
@@ -112,7 +122,7 @@ class _Started:
             self._check()
 
     def _check(self) -> None:
-        for each in self._parts:
+        for each, _, _ in self._parts:
             each.check()
 
 

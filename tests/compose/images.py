@@ -4,6 +4,7 @@ An engine without a way out also gets the wheels: fetched here, checked by their
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,6 @@ PYTHON: Final = "python:3.11-slim-bookworm"
 REDIS: Final = "redis:7-bookworm"
 _PACKAGES: Final = {PYTHON: "ca-certificates,python3,python3-venv", REDIS: "redis-server"}
 _WHEELS: Final = ROOT / "deploy" / "wheels"
-_PYTHON_HERE: Final = "3.11.2"  # Debian's, where the image is made of its packages
 
 
 def provide(engine: Engine) -> None:
@@ -34,13 +34,13 @@ def fetch_wheels() -> None:
     """Fetch what the images install, for an engine that reaches no registry."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(_WHEELS)]
     for image in ("worker", "gateway", "flower"):
-        wanted = ROOT / "deploy" / "requirements" / f"{image}.txt"
-        _run([*pip, "--no-deps", "--require-hashes", "--requirement", str(wanted), *_for_image()])
+        listed = (ROOT / "deploy" / "requirements" / f"{image}.txt").read_text()
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as wanted:
+            # What an older patch release of Python needs beside: pip judges that by the one that it runs on.
+            wanted.write(re.sub(r" ; python_full_version < '[\d.]+'", "", listed))
+            wanted.flush()
+            _run([*pip, "--no-deps", "--require-hashes", "--requirement", wanted.name])
     _run([*pip, "hatchling", "ziglang"])
-
-
-def _for_image() -> list[str]:
-    return ["--python-version", _PYTHON_HERE, "--only-binary", ":all:"]
 
 
 def _make(engine: Engine, tag: str) -> None:

@@ -5,7 +5,7 @@ BIN := .venv/bin
 SECONDS ?= 120
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup demo test chaos lint check hosts fuzz soak compose-smoke requirements docs clean
+.PHONY: help setup demo test chaos lint check hosts fuzz soak soak-queue compose-smoke requirements docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make soak    20,000 jobs of each language under load"
 	@echo "make compose-smoke  docker-compose.yaml for real: built, up, jobs, scaled, killed, down (Docker; exit 3 without)"
 	@echo "make requirements   deploy/requirements from uv.lock; make docs: docs/settings.md from the settings"
+	@echo "make soak-queue  JOBS=50000 of many kinds through the queue: no wrong Result, no process that grows"
 	@echo "make setup   set up .venv and nothing else; .venv/bin/cellblock --help shows what there is"
 	@echo "make clean   remove .venv and all caches"
 
@@ -75,6 +76,9 @@ requirements: setup
 
 docs: setup
 	@$(BIN)/python -m tests.docs
+
+soak-queue: setup
+	@JOBS=$(JOBS) $(BIN)/python -m tests.soak.through_queue
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ import asyncio
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,6 +18,7 @@ from .async_handle import AsyncHandle
 from .async_link import AsyncLink
 from .async_map import Flow, JobSource, each_job
 from .core import Call, Cancellation, Core
+from .errors import ClientClosed
 from .job import JobLike, read_job
 from .keys import DEFAULT_QUEUE, DEFAULT_TENANT, JobName
 from .lots import check_per_message, lots
@@ -90,8 +92,8 @@ class AsyncClient:
 
         Jobs that many tasks submit at the same time go out together. The same job submitted again (same id,
         same content) is not run again: the handle is the first one's. Raises InvalidJob, before anything is
-        sent, and JobConflict where the id is taken. When cancelled, it may be on the queue or not: submit it
-        again to be sure.
+        sent, JobConflict where the id is taken, and QueueFull where as many jobs wait as may. When cancelled,
+        it may be on the queue or not: submit it again to be sure.
         """
         return self._handle(await self._call(partial(self._core.submit, read_job(job))))
 
@@ -104,8 +106,9 @@ class AsyncClient:
         fewer.
 
         Raises InvalidJob before anything is sent. After any other error some jobs are on the queue;
-        submitting all of them again queues none twice. JobConflict is raised when all are sent; with several
-        jobs per message it is not, and the `result()` of that job's handle raises it.
+        submitting all of them again queues none twice. QueueFull and JobConflict are raised when all are
+        sent; a message of several jobs finds room for all that are new or queues none, and a conflict in it
+        is raised by the `result()` of that job's handle.
         """
         check_per_message(per_message)
         valid = [job async for job in each_job(jobs)]
@@ -116,10 +119,16 @@ class AsyncClient:
         makes = (partial(self._core.submit, job) for job in valid)
         return [self._handle(slot) for slot in await self._post_all(makes, _POSTS_UNDERWAY)]
 
-    async def run(self, job: JobLike, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - as in Client
+    async def run(
+        self,
+        job: JobLike,
+        timeout: float | None = None,  # noqa: ASYNC109 - as in Client
+        *,
+        cancel: bool = False,
+    ) -> Result:
         """Submit a job and await its Result; see `submit` and `AsyncHandle.result`."""
         handle = await self.submit(job)
-        return await handle.result(timeout)
+        return await handle.result(timeout, cancel=cancel)
 
     async def map(
         self,
@@ -185,10 +194,15 @@ class AsyncClient:
         return [post.get() for post in posts]
 
     def _handle(self, slot: Slot) -> AsyncHandle:
-        return AsyncHandle(slot, self._link.loop, self._cancel)
+        return AsyncHandle(slot, self._link.loop, self._cancel, self._abandon)
 
     async def _cancel(self, slot: Slot) -> Cancellation:
         return await self._call(partial(self._core.cancel, slot))
+
+    def _abandon(self, slot: Slot) -> None:
+        """Have a job cancelled for somebody who does not wait for that either."""
+        with suppress(ClientClosed):
+            self._link.post(partial(self._core.cancel, slot))
 
     async def _call(self, make: Callable[[], Call[T]]) -> T:
         return await self._link.answer(self._link.post(make))

@@ -19,39 +19,64 @@ class AsyncHandle(JobHandle):
     `await handle` is `await handle.result()`. Any number of tasks may await one handle, any number of times.
     """
 
-    __slots__ = ("_cancel", "_loop")
+    __slots__ = ("_abandon", "_cancel", "_loop")
 
     def __init__(
         self,
         slot: Slot,
         loop: Callable[[], asyncio.AbstractEventLoop],
         cancel: Callable[[Slot], Coroutine[Any, Any, Cancellation]],
+        abandon: Callable[[Slot], None],
     ) -> None:
         super().__init__(slot)
         self._loop = loop
         self._cancel = cancel
+        self._abandon = abandon
 
     def __await__(self) -> Generator[Any, None, Result]:
         return self.result().__await__()
 
-    async def result(self, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - ends the wait, not the job
+    async def result(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - ends the wait, not the task
+        *,
+        cancel: bool = False,
+    ) -> Result:
         """Return the job's Result, waiting for at most `timeout` seconds; None waits as long as it takes.
 
         A node that failed is a Result as well: follow its `branch`. Cancelling the wait leaves the job alone,
-        as does a timeout; to end the job, see `cancel`. Raises ResultTimeout, WorkerFailed for a Result of
-        kind `internal`, JobUnknown when the server has lost the job, UnreadableResult, and ClientClosed.
+        as does a timeout; with `cancel`, both cancel the job (unless its Result comes just when the time is
+        over, and is returned). Raises ResultTimeout, WorkerFailed for a Result of kind `internal`,
+        JobUnknown when the server has lost the job, UnreadableResult, and ClientClosed.
         """
         slot = self._slot
         if not slot.done:
-            await _wait(self._loop(), slot, timeout)
-            if not slot.done:
+            try:
+                await _wait(self._loop(), slot, timeout)
+            except asyncio.CancelledError:
+                if cancel and not slot.done:
+                    self._abandon(slot)
+                raise
+        if not slot.done:
+            if not cancel:
                 raise ResultTimeout(f"job {slot.name} has", timeout or 0.0)
+            if await self.cancel() is Cancellation.CANCELLED:
+                raise ResultTimeout(f"job {slot.name} has", timeout or 0.0, cancelled=True)
+            await _wait(self._loop(), slot, None)
         return slot.read()
 
-    async def cancel(self) -> Cancellation:
-        """Cancel the job if it has not started; it then has a Result of kind `cancelled`, status failed.
+    def when_done(self, call: Callable[[], object]) -> None:
+        """Have `call` called once, in the loop, when the job is done, or now if it is. It must not raise."""
+        self._slot.when_done(call)
 
-        A running job cannot be cancelled yet, and goes on. Raises JobUnknown, Unreachable and the like.
+    def forget(self, call: Callable[[], object]) -> None:
+        """Do not call `call` any more."""
+        self._slot.forget(call)
+
+    async def cancel(self) -> Cancellation:
+        """Cancel the job: unless it has a Result, it has one of kind `cancelled`, status failed, from now on.
+
+        What runs of it is stopped within a moment. Raises JobUnknown, Unreachable and the like.
         """
         return await self._cancel(self._slot)
 

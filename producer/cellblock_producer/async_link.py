@@ -195,6 +195,7 @@ class AsyncLink:
                 self._core.recovered(chunk)
             if not wire.ended:
                 self._wire = wire
+                wire.begin_to_ask()
         except (CellblockError, OSError, UnicodeError) as error:
             self._note(error)
         finally:

@@ -19,6 +19,7 @@ from .core import Call, Command, Core
 from .errors import CellblockError, Refused, Unreachable
 from .post import AnyPost, Post
 from .scripts import OF_CLIENTS
+from .slot import Slot
 
 MAX_UNANSWERED = 512
 """Calls that may be under way; those that come later wait in line until the server has caught up."""
@@ -60,6 +61,7 @@ class AsyncWire(asyncio.Protocol):
         self._heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._failure: CellblockError | None = None
+        self._asking: list[Post[Slot]] | None = None
 
     @property
     def ended(self) -> bool:
@@ -98,6 +100,11 @@ class AsyncWire(asyncio.Protocol):
         await self.ask([*needed, *loads])  # scripts that cannot be loaded are sent with the first call
         for call in needed:
             call.get()
+
+    def begin_to_ask(self) -> None:
+        """From now on, ask for what does not come unasked."""
+        self._asking = []
+        self._ask()
 
     def end(self, failure: CellblockError) -> None:
         """End the connection at once; what is unanswered fails."""
@@ -159,6 +166,7 @@ class AsyncWire(asyncio.Protocol):
         if self._again:
             again, self._again = self._again, []
             self.send(again, [post.pack() for post in again])
+        self._ask()
         self._room()
 
     def _take(self, frame: object) -> None:
@@ -173,11 +181,20 @@ class AsyncWire(asyncio.Protocol):
         if not post.take(frame):
             self._again.append(post)
 
+    def _ask(self) -> None:
+        if self._asking is None or self.ended or not all(post.done for post in self._asking):
+            return
+        self._core.recovered(post.call for post in self._asking if post.call is not None)
+        self._asking = [Post(partial(_same, call)) for call in self._core.questions(self._loop.time())]
+        if self._asking:
+            self.send(self._asking, [post.pack() for post in self._asking])
+
     def _fail(self, reason: str) -> None:
         self.end(Unreachable(self._server, reason))
 
     def _watch(self) -> None:
         # One timer for everything, never moved: it looks how things stand and is set anew.
+        self._ask()
         now = self._loop.time()
         due = self._heard + (self._timeout if self._expected else HEARTBEAT_S)
         if now + _CLOCK_S >= due:

@@ -77,7 +77,8 @@ class Client:
         """Put a job on the queue and return its handle, without waiting for the job.
 
         The same job submitted again (same id, same content) is not run again: the handle is the first one's.
-        Raises InvalidJob, before anything is sent, and JobConflict where the id is taken.
+        Raises InvalidJob, before anything is sent, JobConflict where the id is taken, and QueueFull where as
+        many jobs wait as may.
         """
         return self._handle(self._call(self._core.submit(read_job(job))))
 
@@ -90,8 +91,9 @@ class Client:
         fewer.
 
         Raises InvalidJob before anything is sent. After any other error some jobs are on the queue;
-        submitting all of them again queues none twice. JobConflict is raised when all are sent; with several
-        jobs per message it is not, and the `result()` of that job's handle raises it.
+        submitting all of them again queues none twice. QueueFull and JobConflict are raised when all are
+        sent; a message of several jobs finds room for all that are new or queues none, and a conflict in it
+        is raised by the `result()` of that job's handle.
         """
         valid = [read_job(job) for job in jobs]
         if check_per_message(per_message) > 1:
@@ -100,9 +102,9 @@ class Client:
         self._link.exchange(_note(calls, map(self._core.submit, valid)))
         return [self._handle(call.get()) for call in calls]
 
-    def run(self, job: JobLike, timeout: float | None = None) -> Result:
+    def run(self, job: JobLike, timeout: float | None = None, *, cancel: bool = False) -> Result:
         """Submit a job and wait for its Result; see `submit` and `Handle.result`."""
-        return self.submit(job).result(timeout)
+        return self.submit(job).result(timeout, cancel=cancel)
 
     def map(
         self,

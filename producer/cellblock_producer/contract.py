@@ -6,6 +6,7 @@ settle.py                      from a run to its Result   outputs.py     outputs
                                                          rules.py       the limits of outputs
 """
 
+from .inputs import check_inputs
 from .job import MAX_CODE_BYTES, MAX_INPUT_BYTES, Job, read_job
 from .jobparts import CeleryReply, Limits, OnError, Reply, Retry, Trace, WebhookReply
 from .jsonvalue import MAX_DEPTH, json_problem
@@ -13,7 +14,7 @@ from .kinds import Branch, ErrorKind, Language, Mode, OutputType, Status, Strate
 from .outputs import OutputProblem, check_outputs, convert_outputs
 from .result import ErrorInfo, Result, Usage
 from .rules import OUTPUT_RULES, OutputRules
-from .settle import Execution, settle_cancelled, settle_failure, settle_success, settle_unread
+from .settle import Execution, is_retried, settle_cancelled, settle_failure, settle_success, settle_unread
 from .spec import OutputSpec
 
 __all__ = [
@@ -43,8 +44,10 @@ __all__ = [
     "Trace",
     "Usage",
     "WebhookReply",
+    "check_inputs",
     "check_outputs",
     "convert_outputs",
+    "is_retried",
     "json_problem",
     "read_job",
     "settle_cancelled",

@@ -3,14 +3,18 @@
     submit, watch, ...  -->  Call.command  -->  (link)  -->  Call.take(reply)  -->  Call.value | failure
                                                         -->  Core.pushed(frame)  -->  Slot.settle
     after a reconnect:  Core.recover() asks again for every outstanding job
+    all the while:      Core.questions() asks for Results that are too large to come along with other answers,
+                        and for jobs that have been outstanding for long: their push may have got lost
 
 Both clients share it. `Core` and `Call.take` belong to the one thread (or task) that reads the connection;
 building calls, and all of `Slot`, may be used from any thread.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
+from itertools import islice
 from typing import Generic, Self, TypeVar, cast
 
 from redis.exceptions import NoScriptError, ResponseError
@@ -19,6 +23,7 @@ from .errors import CellblockError, JobConflict, JobUnknown, QueueFull, Refused
 from .job import Job
 from .keys import JobName, message_key, record_key, reply_channel, result_key
 from .lots import Written
+from .outbox import reply_to
 from .scripts import CANCEL, SUBMIT, SUBMIT_MANY, WATCH, Script
 from .settle import settle_cancelled
 from .slot import Slot
@@ -26,6 +31,11 @@ from .uuid7 import uuid7
 from .wire import batch_message, batch_part, task_message
 
 T = TypeVar("T")
+
+ASK_S = 10.0
+"""Seconds after which, or up to twice as many, a job that is outstanding is asked for."""
+ASK_MOST = 100
+"""How many of them at once; those that were asked for come last the next time."""
 Command = tuple[str | int, ...]
 Words = Sequence[bytes]
 """The reply of a script: a word that says what was found or done, then what belongs to it."""
@@ -34,8 +44,7 @@ Words = Sequence[bytes]
 class Cancellation(StrEnum):
     """What became of a wish to cancel."""
 
-    CANCELLED = "cancelled"  # it had not started, and now has a Result of kind `cancelled`
-    RUNNING = "running"  # it has started; a running job cannot be cancelled yet
+    CANCELLED = "cancelled"  # it has a Result of kind `cancelled` now, and what ran of it is being stopped
     FINISHED = "finished"  # it has its Result already
 
 
@@ -90,6 +99,11 @@ class Core:
         self._queue = queue
         self._ttl_s = ttl_s
         self._outstanding: dict[str, Slot] = {}
+        self._stored: deque[Slot] = deque()
+        """Jobs whose Results are there and have to be asked for one by one."""
+        self._aging: list[Slot] = []
+        """Jobs that were outstanding when it was last time to ask."""
+        self._ask_at = 0.0
 
     @property
     def waits(self) -> bool:
@@ -102,13 +116,14 @@ class Core:
         keys = (record_key(name), result_key(name), self._queue)
         text, digest = job.written()
         message = task_message(job, self._queue, text)
-        args = (digest, self.channel, self._ttl_s, message, name.tenant, job.priority)
+        to = reply_to(self._queue, job.reply)
+        args = (digest, self.channel, self._ttl_s, message, name.tenant, job.priority, to)
         return Call.of(SUBMIT, keys, args, partial(self._register, name, job.labels))
 
     def submit_lot(self, lot: Sequence[Written]) -> Call[list[Slot]]:
         """Return the call that puts jobs on the queue in one message; see `lots`."""
         keys = [key for each in lot for key in (record_key(each.job.name), result_key(each.job.name))]
-        parts = [part for each in lot for part in (each.digest, batch_part(each.text))]
+        parts = [part for each in lot for part in self._part(each)]
         message_id = uuid7()
         head, tail = batch_message([each.job for each in lot], self._queue, message_id)
         first = lot[0].job
@@ -117,18 +132,22 @@ class Core:
         keys += (message_key(message_id), self._queue)
         return Call.of(SUBMIT_MANY, keys, args, partial(self._register_lot, named))
 
-    def watch(self, name: JobName, labels: Mapping[str, str]) -> Call[Slot]:
-        """Return the call that has the job's Result sent to this client, too."""
+    def _part(self, each: Written) -> tuple[str, str, str]:
+        return each.digest, batch_part(each.text), reply_to(self._queue, each.job.reply)
+
+    def watch(self, name: JobName, labels: Mapping[str, str], *, large: bool = False) -> Call[Slot]:
+        """Return the call that has the job's Result sent to this client, too; a large one if asked to."""
         keys = (record_key(name), result_key(name))
-        return Call.of(WATCH, keys, (self.channel,), partial(self._register, name, labels))
+        args: Command = (self.channel, int(large))
+        return Call.of(WATCH, keys, args, partial(self._register, name, labels))
 
     def look(self, name: JobName) -> Call[bytes | None]:
         """Return the call that asks for a Result and does not wait for it."""
         keys = (record_key(name), result_key(name))
-        return Call.of(WATCH, keys, ("",), partial(_read_look, name))
+        return Call.of(WATCH, keys, ("", 1), partial(_read_look, name))
 
     def cancel(self, slot: Slot) -> Call[Cancellation]:
-        """Return the call that cancels a job which has not started. Raises why the slot has failed."""
+        """Return the call that cancels a job. Raises why the slot has failed."""
         if slot.failure is not None:  # in a conflict, the name is that of somebody else's job
             raise slot.failure.with_traceback(None)
         name = slot.name
@@ -143,6 +162,23 @@ class Core:
     def recover(self) -> Iterable[Call[Slot]]:
         """Return the calls to make on a new connection, so that no Result pushed meanwhile is missed."""
         return (self.watch(slot.name, slot.labels) for slot in list(self._outstanding.values()))
+
+    def questions(self, now: float) -> list[Call[Slot]]:
+        """Return the calls to make now, if any; `now` is by a clock of seconds.
+
+        When they are answered, `recovered` takes them; only then is there a next question.
+        """
+        while self._stored:
+            slot = self._stored.popleft()
+            if not slot.done:
+                return [self.watch(slot.name, slot.labels, large=True)]
+        if now < self._ask_at:
+            return []
+        asked = [slot for slot in self._aging if not slot.done]
+        for slot in asked:  # to the end of the line
+            self._outstanding[str(slot.name)] = self._outstanding.pop(str(slot.name))
+        self._aging, self._ask_at = list(islice(self._outstanding.values(), ASK_MOST)), now + ASK_S
+        return [self.watch(slot.name, slot.labels) for slot in asked]
 
     def recovered(self, calls: Iterable[Call[Slot]]) -> None:
         """Give up the jobs that the server has forgotten meanwhile."""
@@ -178,7 +214,10 @@ class Core:
             slot = self._outstanding.pop(key, None) or Slot(name, labels)
             slot.settle(words[1])
             return slot
-        return self._outstanding.setdefault(key, Slot(name, labels))
+        slot = self._outstanding.setdefault(key, Slot(name, labels))
+        if words[0] == b"stored":
+            self._stored.append(slot)
+        return slot
 
     def _register_lot(
         self, named: Sequence[tuple[JobName, Mapping[str, str]]], answers: Sequence[Words]

@@ -7,7 +7,7 @@ CellblockError
 ├── QueueFull                          as many jobs wait as may: nothing was queued, try again later
 ├── JobConflict                        the id is taken by a job with other content
 ├── JobUnknown (LookupError)           no job of that name: never submitted, or its record has expired
-├── ResultTimeout (TimeoutError)       no Result yet; the job goes on
+├── ResultTimeout (TimeoutError)       no Result in time; the job goes on, or was cancelled as was asked
 ├── UnreadableResult                   what is stored as the Result is none that this version can read
 ├── WorkerFailed                       the Result is of kind `internal`: our own fault
 └── ClientClosed                       the client was closed, or belongs to another process or event loop
@@ -96,13 +96,15 @@ class JobUnknown(CellblockError, LookupError):
 
 
 class ResultTimeout(CellblockError, TimeoutError):
-    """There is no Result yet."""
+    """There was no Result in time."""
 
-    def __init__(self, who: str, seconds: float) -> None:
-        super().__init__(
-            f"{who} no result after {seconds:g} s; the job goes on where a worker serves its queue: "
-            "wait again, or attach to it later"
-        )
+    def __init__(self, who: str, seconds: float, *, cancelled: bool = False) -> None:
+        what_now = "the job goes on where a worker serves its queue: wait again, or attach to it later"
+        if cancelled:
+            what_now = "the job was cancelled, as was asked for; submit it under a new id to have it run"
+        super().__init__(f"{who} no result after {seconds:g} s; {what_now}")
+        self.cancelled = cancelled
+        """Whether the job was cancelled; else it goes on."""
 
 
 class UnreadableResult(CellblockError):

@@ -46,16 +46,21 @@ class Handle(JobHandle):
         super().__init__(slot)
         self._cancel = cancel
 
-    def result(self, timeout: float | None = None) -> Result:
+    def result(self, timeout: float | None = None, *, cancel: bool = False) -> Result:
         """Return the job's Result, waiting for at most `timeout` seconds; None waits as long as it takes.
 
-        A node that failed is a Result as well: follow its `branch`. Raises ResultTimeout (the job goes on),
+        A node that failed is a Result as well: follow its `branch`. Raises ResultTimeout: the job goes on or,
+        with `cancel`, is cancelled then (unless its Result comes just now, which is returned). Raises
         WorkerFailed for a Result of kind `internal`, JobUnknown when the server has lost the job,
         UnreadableResult, and ClientClosed.
         """
         slot = self._slot
         if not slot.done and not _wait(slot, timeout):
-            raise ResultTimeout(f"job {slot.name} has", timeout or 0.0)
+            if not cancel:
+                raise ResultTimeout(f"job {slot.name} has", timeout or 0.0)
+            if self.cancel() is Cancellation.CANCELLED:
+                raise ResultTimeout(f"job {slot.name} has", timeout or 0.0, cancelled=True)
+            _wait(slot, None)
         return slot.read()
 
     def when_done(self, call: Callable[[], object]) -> None:
@@ -66,9 +71,9 @@ class Handle(JobHandle):
         self._slot.when_done(call)
 
     def cancel(self) -> Cancellation:
-        """Cancel the job if it has not started; it then has a Result of kind `cancelled`, status failed.
+        """Cancel the job: unless it has a Result, it has one of kind `cancelled`, status failed, from now on.
 
-        A running job cannot be cancelled yet, and goes on. Raises JobUnknown, Unreachable and the like.
+        What runs of it is stopped within a moment. Raises JobUnknown, Unreachable and the like.
         """
         return self._cancel(self._slot)
 

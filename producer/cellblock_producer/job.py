@@ -11,7 +11,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError, to_json
@@ -56,10 +55,6 @@ def _check_inputs(inputs: dict[str, Any]) -> dict[str, Any]:
     if len(to_json(inputs)) > MAX_INPUT_BYTES:
         raise PydanticCustomError("too_large", "inputs are larger than 16 MiB of JSON")
     return inputs
-
-
-def _not_served(what: str) -> PydanticCustomError:
-    return PydanticCustomError("not_served", "not served yet: {what}", {"what": what})
 
 
 class Job(BaseModel):
@@ -124,19 +119,6 @@ class Job(BaseModel):
     labels: dict[
         Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=256)]
     ] = Field(default_factory=dict, max_length=32, description="Free strings that the Result brings back.")
-
-    @field_validator("reply", mode="after")
-    @classmethod
-    def _check_reply(cls, reply: Reply | None) -> None:
-        if reply is not None:
-            raise _not_served("replies by task or webhook; leave the field out and wait for the Result")
-
-    @field_validator("retry", mode="after")
-    @classmethod
-    def _check_retry(cls, retry: Retry) -> Retry:
-        if retry.max_retries > 0:
-            raise _not_served("retries; leave the field out or set retry.max_retries to 0")
-        return retry
 
     @model_validator(mode="after")
     def _check_default_outputs(self) -> Self:

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from .jsonvalue import JsonObject
 from .kinds import ErrorKind, Strategy
+from .webhooks import URL_PATTERN
 
 JOB_CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 """A field that is not known is refused: it would else be ignored without a word."""
@@ -62,7 +63,9 @@ class Retry(BaseModel):
         default=1000, strict=True, ge=0, le=60_000, description="Milliseconds between two runs."
     )
     kinds: tuple[ErrorKind, ...] = Field(
-        default=(), max_length=len(ErrorKind), description="Kinds of error to retry; none means every kind."
+        default=(),
+        max_length=len(ErrorKind),
+        description="Kinds of error to retry; none means every kind that may go away.",
     )
 
 
@@ -83,7 +86,10 @@ class WebhookReply(BaseModel):
 
     kind: Literal["webhook"] = Field(description="Always `webhook`.")
     url: str = Field(
-        pattern=r"^https?://", max_length=2048, repr=False, description="Where the Result is posted as JSON."
+        pattern=URL_PATTERN,
+        max_length=2048,
+        repr=False,
+        description="Where the Result is posted as JSON: ASCII, no user, no fragment.",
     )
 
 

@@ -4,7 +4,9 @@
     cellblock:result:{tenant}:{id}   string: the Result as JSON, written once
     cellblock:message:{id}           hash: a message that is not one job of a client of ours
     cellblock:reply:{client id}      channel: where a client hears of finished jobs
+    cellblock:outgoing:{id}          hash: a Result that is to be sent on, see outbox.py
     cellblock:quota:{key}            string: jobs that a key of the gateway has submitted within a minute
+    cellblock:stop:{worker}          channel: where a worker hears of cancelled jobs that it runs
 
 and for each queue, `cellblock` by default; leases.py says how they are used:
 
@@ -13,12 +15,15 @@ and for each queue, `cellblock` by default; leases.py says how they are used:
     {queue}:shares                   hash: what tenants have waiting, in hand and used; the queue's bounds
     {queue}:waiting:{tenant}         sorted set: what waits for one tenant, by its place in the line
     {queue}:leases                   sorted set: what workers have in hand, by when they lose it
+    {queue}:delayed                  sorted set: what is to wait no sooner than at some time, by that time
     {queue}:dead                     sorted set: the jobs that took their workers down, by when
     {queue}:reaper                   hash: when leases were last looked at
+    {queue}:outbox                   sorted set: what is to be sent on, by when; a channel, too
+    {queue}:undelivered              sorted set: what could not be sent, by when it was given up
 
-What waits and what is in hand are *units*: keys of hashes with a message in them, which is either the record
-of a job or a `cellblock:message:…`. Ids and tenants hold neither ':' nor a space, so that names can be joined
-and split without quoting.
+What waits, is delayed or is in hand are *units*: keys of hashes with a message in them, which is either the
+record of a job or a `cellblock:message:…`. Ids and tenants hold neither ':' nor a space, so that names can be
+joined and split without quoting.
 """
 
 import re
@@ -30,8 +35,11 @@ TOKEN = "take"  # noqa: S105 - no secret
 """What lies on the queue's list for a unit that waits: a wake-up and no more. Messages are JSON."""
 RECORD_PREFIX = "cellblock:job:"
 MESSAGE_PREFIX = "cellblock:message:"
+OUTGOING_PREFIX = "cellblock:outgoing:"
+STOP_PREFIX = "cellblock:stop:"
 TENANTS, WAITING, LEASES, DEAD, REAPER = ":tenants", ":waiting:", ":leases", ":dead", ":reaper"
-SHARES = ":shares"
+DELAYED, SHARES = ":delayed", ":shares"
+OUTBOX, UNDELIVERED = ":outbox", ":undelivered"
 """What follows the queue's name in its other keys."""
 DEFAULT_TENANT = "default"
 DEFAULT_PRIORITY = 5
@@ -86,6 +94,11 @@ def message_key(message_id: str) -> str:
     return f"{MESSAGE_PREFIX}{message_id}"
 
 
+def outgoing_key(entry_id: str) -> str:
+    """Return the key of a Result that is to be sent on."""
+    return f"{OUTGOING_PREFIX}{entry_id}"
+
+
 def result_key(name: JobName) -> str:
     """Return the key of the job's Result."""
     return f"cellblock:result:{name.tenant}:{name.id}"
@@ -99,3 +112,8 @@ def reply_channel(client_id: str) -> str:
 def quota_key(name: str) -> str:
     """Return the key of what a key of the gateway has spent of its quota."""
     return f"cellblock:quota:{name}"
+
+
+def stop_channel(worker: str) -> str:
+    """Return the channel on which a worker hears of cancelled jobs, whose holders are `{worker}-{number}`."""
+    return f"{STOP_PREFIX}{worker}"

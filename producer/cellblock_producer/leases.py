@@ -1,9 +1,10 @@
-"""What waits for workers and what they have in hand: units, each of which is in exactly one of two places.
+"""What waits for workers and what they have in hand: units, each of which is in exactly one of three places.
 
                   submit                 take                    last Result
     (nothing) ─────────────> waiting ─────────────> in hand ───────────────────> (nothing)
         │                       ^   release, reap      │ ^                           ^
-        │                       └──────────────────────┘ │ renew                     │
+        │                       ├──────────────────────┤ │ renew                     │
+        │                       └─reap── delayed <─────┘ │                           │
         └── adopt: a message of a stock sender ──────────┘     cancel: from anywhere ┘
 
 A unit in hand belongs to its holder for as long as the holder renews its lease; who loses it can neither
@@ -51,6 +52,17 @@ class Delivery:
     lost: int
 
 
+class Kept(NamedTuple):
+    """What was found when leases were renewed."""
+
+    lost: frozenset[Lease]
+    """Those that are their holder's no more: the unit is lost, or done."""
+    stops: tuple[str, ...]
+    """What they run that was cancelled, `{holder} {job}` each; told again and again."""
+    reaped: int
+    """How many holders were lost."""
+
+
 class Stray(NamedTuple):
     """A message of a stock sender."""
 
@@ -94,20 +106,26 @@ class Leases:
         args = (holder, self.lease_ms, stray.tenant, stray.message, stray.jobs, stray.priority)
         return _delivered(call(self.redis, Step(ADOPT, (message_key(uuid7()), queue), args)), holder)
 
-    def renew(self, leases: Sequence[Lease]) -> set[Lease]:
-        """Renew leases. Returns those that are their holder's no more: the unit is lost, or done."""
-        return _gone(leases, call(self.redis, self._renewing(leases)))
+    def renew(self, leases: Sequence[Lease]) -> Kept:
+        """Renew leases."""
+        return _kept(leases, call(self.redis, self._renewing(leases)), 0)
 
-    def keep(self, leases: Sequence[Lease], queue: str, *, pause_ms: int) -> tuple[set[Lease], int]:
-        """Renew leases and then look after `queue`, in one round trip: see `renew` and `reap`."""
+    def keep(self, leases: Sequence[Lease], queue: str, *, pause_ms: int) -> Kept:
+        """Renew leases and then look after `queue`, in one round trip: see `reap`."""
         if not leases:
-            return set(), self.reap(queue, pause_ms=pause_ms)
-        lost, looked = call_all(self.redis, [self._renewing(leases), self._reaping(queue, pause_ms)])
-        return _gone(leases, lost), int(looked[1])
+            return Kept(frozenset(), (), self.reap(queue, pause_ms=pause_ms))
+        renewed, looked = call_all(self.redis, [self._renewing(leases), self._reaping(queue, pause_ms)])
+        return _kept(leases, renewed, int(looked[1]))
 
-    def release(self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False) -> Released:
-        """Give a unit back, to its own place in the line, or there after `delay_ms` in nobody's hand."""
-        words = call(self.redis, Step(RELEASE, (lease.unit,), (lease.holder, delay_ms, int(unless_begun))))
+    def release(
+        self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False, lost: bool = False
+    ) -> Released:
+        """Give a unit back, to its own place in the line, and after `delay_ms`, when somebody reaps.
+
+        `lost`: it has cost its holder a process.
+        """
+        args = (lease.holder, delay_ms, int(unless_begun), int(lost))
+        words = call(self.redis, Step(RELEASE, (lease.unit,), args))
         return Released(_text(words[0]))
 
     def close(self, lease: Lease) -> None:
@@ -115,12 +133,12 @@ class Leases:
         call(self.redis, Step(CLOSE, (lease.unit,), (lease.holder,)))
 
     def reap(self, queue: str, *, pause_ms: int) -> int:
-        """Put back what has lost its holder, make good lost wake-ups, tell the queue its bounds.
+        """Have those wait whose delay is over, put back what has lost its holder, make good lost wake-ups.
 
-        Returns how many holders were lost.
 
-        Does nothing where somebody has looked within `pause_ms`; and waits for one lease where nobody has for
-        half of one: the server was away, and holders that live could not renew theirs.
+        Returns how many holders were lost. Does only the first where somebody has looked within `pause_ms`,
+        and waits for one lease where nobody has for half of one: the server was away, and holders that live
+        could not renew theirs.
         """
         return int(call(self.redis, self._reaping(queue, pause_ms))[1])
 
@@ -139,8 +157,9 @@ def _delivered(words: Sequence[Any], holder: str) -> Delivery | None:
     return Delivery(Lease(_text(unit), holder), message, int(lost))
 
 
-def _gone(leases: Sequence[Lease], words: Sequence[Any]) -> set[Lease]:
-    return {leases[place - 1] for place in words[1:]}
+def _kept(leases: Sequence[Lease], words: Sequence[Any], reaped: int) -> Kept:
+    _, lost, stops = words
+    return Kept(frozenset(leases[place - 1] for place in lost), tuple(map(_text, stops)), reaped)
 
 
 def _text(word: bytes | str) -> str:

@@ -1,9 +1,10 @@
 """The ledger of jobs in Redis, as the worker uses it: begin a job, finish it, first Result stands.
 
     state of a record:   (none) --submit--> queued --begin--> running --finish--> done
-                                              ^ |                |
-                                              | └---cancel-------│----------------^
-                                              └--the holder lost-┘
+                                              ^ |                | |
+                                              | └----cancel------|-┴--------------^
+                                              └--holder lost, or-┘
+                                                 postponed: a retry, at most so many and not before its time
 
 Jobs reach workers in units, of which one message is each: see leases.py. The client's side is in core.py.
 """
@@ -15,10 +16,11 @@ from redis import Redis
 
 from .calls import Step, call, call_all
 from .errors import JobConflict
+from .jobparts import Retry
 from .keys import JobName, record_key, result_key
 from .leases import Lease
 from .result import Result
-from .scripts import BEGIN, DROP, FINISH, RETRY
+from .scripts import BEGIN, CANCEL, DROP, FINISH, POSTPONE, RETRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +33,12 @@ class Begun:
     """How many times the job was begun, this one included."""
     exhausted: bool = False
     """It was begun as often as it may be, each time in vain. It is not to be run, and this was no attempt."""
+    expired: bool = False
+    """Its deadline has passed. It is not to be run, and this was no attempt."""
     queue_ms: int = 0
     """Milliseconds since it was submitted."""
     now_ms: int = 0
-    """Unix time by the server's clock, in milliseconds; what `deadline_ms` is compared with."""
+    """Unix time by the server's clock, in milliseconds."""
 
 
 class LeaseLost(Exception):
@@ -42,7 +46,12 @@ class LeaseLost(Exception):
 
 
 class JobBusy(Exception):
-    """The job is being run, for another unit that holds it too."""
+    """The job is being run, for another unit that holds it too, or it is to be run again at a later time."""
+
+    def __init__(self, name: JobName, for_ms: int) -> None:
+        super().__init__(f"job {name} is " + (f"not due for {for_ms} ms" if for_ms else "being run"))
+        self.for_ms = for_ms
+        """Milliseconds until it may be begun; 0 where nobody knows."""
 
 
 NotBegun = JobConflict | LeaseLost | JobBusy
@@ -83,25 +92,41 @@ class Ledger:
         self._lease_ms = lease_ms
         self._max_attempts = max_attempts
 
-    def begin(self, name: JobName, digest: str, turn: Turn = NO_TURN) -> Begun:
+    def begin(
+        self,
+        name: JobName,
+        digest: str,
+        turn: Turn = NO_TURN,
+        deadline_ms: int | None = None,
+        reply_to: str = "",
+    ) -> Begun:
         """Note that a worker has taken the job, and make its record where it has none.
 
+        `deadline_ms`: Unix time by the server's clock after which it is not to be run. `reply_to`: what
+        outbox.py makes of the job's `reply`; so in the other methods.
         Raises JobConflict when the name belongs to a job with another digest: then neither run it nor
         finish it, since the name's Result is the other job's. Raises LeaseLost and JobBusy: do not run it.
         """
-        begun = _read_begun(name, call(self._redis, self._beginning(name, digest, turn)))
+        beginning = self._beginning(name, digest, turn, deadline_ms, reply_to)
+        begun = _read_begun(name, call(self._redis, beginning))
         if isinstance(begun, Begun):
             return begun
         raise begun
 
     def finish(
-        self, name: JobName, result: Result, turn: Turn = NO_TURN, grave: Grave | None = None
+        self,
+        name: JobName,
+        result: Result,
+        turn: Turn = NO_TURN,
+        grave: Grave | None = None,
+        reply_to: str = "",
     ) -> Result:
         """Write the job's Result and tell who waits. Returns the one that stands: ours or an earlier one.
 
-        With a `grave` the job is kept for the operator, too, where it is our Result that stands.
+        With a `grave` the job is kept for the operator, too, where it is our Result that stands. Then it also
+        goes into the outbox, by `reply_to` or, where that is "", by the record.
         """
-        return _read_finished(result, call(self._redis, self._finishing(name, result, turn, grave)))
+        return _read_finished(result, call(self._redis, self._finishing(name, result, turn, grave, reply_to)))
 
     def hand_over(
         self,
@@ -110,15 +135,42 @@ class Ledger:
         digest: str,
         turn: Turn = NO_TURN,
         grave: Grave | None = None,
+        deadline_ms: int | None = None,
+        reply_to: str = "",
     ) -> tuple[Result, Begun | NotBegun]:
         """Finish one job of a unit and begin the next, in this order and in one round trip.
 
-        Returns what `finish` returns, and what `begin` returns or raises.
+        Returns what `finish` returns, and what `begin` returns or raises. `reply_to` is that of the next.
         """
         before = Turn(turn.lease, last=False)
-        steps = (self._finishing(finished.name, finished, before, grave), self._beginning(name, digest, turn))
-        finish, begin = call_all(self._redis, steps)
+        finishing = self._finishing(finished.name, finished, before, grave, "")
+        beginning = self._beginning(name, digest, turn, deadline_ms, reply_to)
+        finish, begin = call_all(self._redis, (finishing, beginning))
         return _read_finished(finished, finish), _read_begun(name, begin)
+
+    def postpone(
+        self, name: JobName, retry: Retry, lease: Lease, deadline_ms: int | None
+    ) -> int | Result | None:
+        """Have a job that was run in vain begun again no sooner than `retry` says, if it may be once more.
+
+        Its unit stays in hand; release it with the delay that this returns, in milliseconds: until the
+        deadline at the latest, for the job to be found expired. Returns None where it was put off as often
+        as it may be, and the Result where one stands already, since it was cancelled. Raises LeaseLost.
+        """
+        args = (lease.holder, retry.interval_ms, retry.max_retries, deadline_ms or 0)
+        match call(self._redis, Step(POSTPONE, (*_keys(name), lease.unit), args)):
+            case [b"later", delay_ms]:
+                return int(delay_ms)
+            case [b"done", result]:
+                return Result.from_json(result)
+            case [b"spent"]:
+                return None
+        raise LeaseLost(f"job {name} is in other hands")
+
+    def cancel(self, name: JobName, result: Result, *, unless_running: bool) -> bool:
+        """Write the Result of a cancelled job. False: it has one, is not known, or is left alone."""
+        args = (str(name), result.to_json(), self._ttl_s, int(unless_running))
+        return bool(call(self._redis, Step(CANCEL, _keys(name), args))[0] == b"cancelled")
 
     def retry(self, name: JobName) -> bool:
         """Start a job that is kept for the operator anew; its Result goes. False: it is not kept."""
@@ -128,14 +180,18 @@ class Ledger:
         """Keep a job no longer for the operator; its Result stays as long as any. False: it is not kept."""
         return bool(call(self._redis, Step(DROP, _keys(name), (str(name), self._ttl_s)))[0] == b"dropped")
 
-    def _beginning(self, name: JobName, digest: str, turn: Turn) -> Step:
+    def _beginning(
+        self, name: JobName, digest: str, turn: Turn, deadline_ms: int | None, reply_to: str
+    ) -> Step:
         (unit, holder), last = turn
-        args = (digest, holder, int(last), self._lease_ms, self._max_attempts)
+        args = (digest, holder, int(last), self._lease_ms, self._max_attempts, deadline_ms or 0, reply_to)
         return Step(BEGIN, (*_keys(name), unit), args)
 
-    def _finishing(self, name: JobName, result: Result, turn: Turn, grave: Grave | None) -> Step:
+    def _finishing(
+        self, name: JobName, result: Result, turn: Turn, grave: Grave | None, reply_to: str
+    ) -> Step:
         (unit, holder), last = turn
-        args = (str(name), result.to_json(), self._ttl_s, holder, int(last))
+        args = (str(name), result.to_json(), self._ttl_s, holder, int(last), reply_to)
         if grave is None:
             return Step(FINISH, (*_keys(name), unit), args)
         return Step(FINISH, (*_keys(name), unit), (*args, grave.queue, name.tenant, grave.message))
@@ -153,12 +209,17 @@ def _read_begun(name: JobName, words: list[Any]) -> Begun | NotBegun:
         case b"lost":
             return LeaseLost(f"job {name} is in other hands")
         case b"busy":
-            return JobBusy(f"job {name} is being run")
+            return JobBusy(name, int(rest[0]))
         case b"done":
             return Begun(result=Result.from_json(rest[0]))
     attempts, queue_ms, now_ms = (int(number) for number in rest)
-    exhausted = word == b"exhausted"
-    return Begun(attempts=attempts, exhausted=exhausted, queue_ms=max(0, queue_ms), now_ms=now_ms)
+    return Begun(
+        attempts=attempts,
+        exhausted=word == b"exhausted",
+        expired=word == b"expired",
+        queue_ms=max(0, queue_ms),
+        now_ms=now_ms,
+    )
 
 
 def _read_finished(result: Result, words: list[Any]) -> Result:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
@@ -45,6 +45,7 @@ class Link:
         self._trouble = ""
         self._refusal: Refused | None = None
         self._pulse: Batch | None = None
+        self._asking: Batch | None = None
 
     def exchange(self, calls: Iterable[AnyCall]) -> None:
         """Send calls and wait for all answers, `timeout` seconds for each batch.
@@ -220,6 +221,7 @@ class Link:
         trouble = "the connection was closed"
         try:
             while not self._closed:
+                self._ask(wire)
                 if not wire.wait(HEARTBEAT_S):
                     self._beat(wire)
                     continue
@@ -230,7 +232,7 @@ class Link:
             trouble = str(error)
         finally:
             with self._io, self._change:
-                self._wire, self._pulse, self._trouble = None, None, trouble
+                self._wire, self._pulse, self._asking, self._trouble = None, None, None, trouble
                 self._change.notify_all()
             wire.close()
         self._fail_expected(self._unreachable(trouble))
@@ -249,6 +251,20 @@ class Link:
         self._pulse = Batch([self._core.ping()])
         with self._io:
             self._write(wire, self._pulse)
+
+    def _ask(self, wire: Wire) -> None:
+        """Ask for what does not come unasked, when the last question is answered."""
+        calls: Sequence[AnyCall] = []
+        if self._asking is not None:
+            if not self._asking.done:
+                return
+            calls = self._asking.again
+            self._core.recovered(self._asking.calls)
+        calls = calls or self._core.questions(time.monotonic())
+        self._asking = Batch(calls) if calls else None
+        if self._asking is not None:
+            with self._io:
+                self._write(wire, self._asking)
 
     def _fail_expected(self, failure: CellblockError) -> None:
         while self._expected:

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis import Redis
 
-from .keys import DEAD, LEASES, MESSAGE_PREFIX, RECORD_PREFIX, TENANTS, WAITING, JobName, record_key
+from .keys import DEAD, DELAYED, LEASES, MESSAGE_PREFIX, RECORD_PREFIX, TENANTS, WAITING, JobName, record_key
 
 
 class Place(StrEnum):
@@ -15,6 +15,7 @@ class Place(StrEnum):
 
     WAITING = "waiting"
     IN_HAND = "in hand"
+    DELAYED = "delayed"
     DEAD = "dead"
 
 
@@ -81,7 +82,10 @@ def list_dead(redis: "Redis", queue: str, most: int) -> list[Listed]:
 
 
 def list_queue(redis: "Redis", queue: str, most: int) -> list[Listed]:
-    """List what is in hand and then what waits, tenant by tenant. Errors of redis-py pass through."""
+    """List what is in hand, what is delayed, and what waits, tenant by tenant.
+
+    Errors of redis-py pass through.
+    """
     listed: list[Listed] = []
     for unit, place in _units(redis, queue, most):
         if len(listed) == most:
@@ -100,6 +104,9 @@ def _units(redis: "Redis", queue: str, most: int) -> Iterator[tuple[str, Place]]
     held: Any = redis.zrange(queue + LEASES, 0, most - 1)
     for unit in held:
         yield unit.decode(), Place.IN_HAND
+    delayed: Any = redis.zrange(queue + DELAYED, 0, most - 1)
+    for unit in delayed:
+        yield unit.decode(), Place.DELAYED
     tenants: Any = redis.zrange(queue + TENANTS, 0, most - 1)
     for tenant in tenants:
         waiting: Any = redis.zrange(queue + WAITING + tenant.decode(), 0, most - 1)

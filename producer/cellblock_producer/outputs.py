@@ -48,12 +48,19 @@ def check_outputs(
     rules: OutputRules = OUTPUT_RULES["default"],
 ) -> OutputProblem | None:
     """Return the first problem of `outputs`, or None. Where nothing is declared, only limits are checked."""
-    found = _check_object(declared or None, outputs, rules, 1)
+    found = find_problem(declared, outputs, rules)
     if found is None:
         return None
     path, message = found
-    path = path.removeprefix(".")
     return OutputProblem(variable=path, message=f"output '{path}' {message}")
+
+
+def find_problem(
+    declared: Mapping[str, OutputSpec], values: Mapping[str, object], rules: OutputRules
+) -> tuple[str, str] | None:
+    """Return the path to the first problem, and what follows a variable's name to say it; or None."""
+    found = _check_object(declared or None, values, rules, 1)
+    return None if found is None else (found[0].removeprefix("."), found[1])
 
 
 def convert_outputs(
@@ -78,7 +85,7 @@ def _check_object(children: _Children, value: Mapping[str, object], rules: Outpu
             return _inside(name, found)
     extra = {name: part for name, part in value.items() if name not in children}
     if extra and not rules.allow_undeclared:
-        return _inside(next(iter(extra)), ("", "was returned, but is not declared"))
+        return _inside(next(iter(extra)), ("", "is there, but is not declared"))
     return _check_free_members(extra, rules, level)
 
 

@@ -6,7 +6,8 @@
     branch        exception   fail      error_type, error_message
     default       exception   success   the defaults, error_type, error_message
 
-`cancelled` and `invalid_job` are always failed: no edge was meant for them.
+`cancelled` and `invalid_job` are always failed: no edge was meant for them. Neither they nor `expired`
+are retried.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from .kinds import Branch, ErrorKind, Status, Strategy
 from .result import ErrorInfo, Result, Usage
 
 _ALWAYS_FAILED = frozenset({ErrorKind.CANCELLED, ErrorKind.INVALID_JOB})
+_NEVER_RETRIED = _ALWAYS_FAILED | {ErrorKind.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,15 @@ def settle_unread(name: JobName, error: ErrorInfo, execution: Execution = _NEVER
     return _result(name, {}, Status.FAILED, None, {}, error, execution)
 
 
+def is_retried(job: Job, kind: str) -> bool:
+    """Say whether a job that failed with an error of this kind is run again, while it has retries left."""
+    retry = job.retry
+    return retry.max_retries > 0 and kind not in _NEVER_RETRIED and (not retry.kinds or kind in retry.kinds)
+
+
 def settle_cancelled(name: JobName, labels: Mapping[str, str]) -> Result:
-    """Return the Result of a job that was cancelled before it was started."""
-    error = ErrorInfo(kind=ErrorKind.CANCELLED, message="The job was cancelled before it was started.")
+    """Return the Result of a job that was cancelled; how often it was begun, the ledger fills in."""
+    error = ErrorInfo(kind=ErrorKind.CANCELLED, message="The job was cancelled.")
     return _result(name, labels, Status.FAILED, None, {}, error, _NEVER_RAN)
 
 

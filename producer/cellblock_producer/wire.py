@@ -88,10 +88,10 @@ def _envelope(queue: str, pid: int) -> str:
     return text.replace(_ID, "%(id)s").replace(_SHOWN, "%(shown)s").replace(_TAG, "%(tag)s")
 
 
-def _headers(task_id: str, shown: str, origin: str) -> dict[str, object]:
+def _headers(task_id: str, shown: str, origin: str, task: str = TASK_NAME) -> dict[str, object]:
     return {
         "lang": "py",
-        "task": TASK_NAME,
+        "task": task,
         "id": task_id,
         "shadow": None,
         "eta": None,
@@ -123,3 +123,20 @@ def _properties(task_id: str, tag: str, queue: str) -> dict[str, object]:
         "priority": 0,
         "delivery_tag": tag,
     }
+
+
+def reply_message(task: str, queue: str, message_id: str, result: str, shown: str) -> str:
+    """Return the message that puts a Celery task on `queue`, whose one argument is a Result.
+
+    `result`: the Result as JSON. `shown`: what may be shown of it in logs and events.
+    """
+    origin = f"cellblock@{os.getpid()}@{_HOST}"
+    message = {
+        "body": f"[[{result}],{{}},{_EMBED}]",
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        # Whether its result is kept is the receiver's to say.
+        "headers": _headers(message_id, shown, origin, task) | {"ignore_result": False},
+        "properties": _properties(message_id, secrets.token_hex(16), queue),
+    }
+    return _encode(message)

@@ -15,7 +15,7 @@ from typing import Final
 
 from cellblock_sandbox.python.harness import READY
 
-_STATUS: Final = ("VmSize", "VmHWM", "VmRSS", "RssAnon", "RssShmem", "VmData", "VmPTE", "Threads")
+_STATUS: Final = ("VmSize", "VmHWM", "VmRSS", "RssAnon", "RssShmem", "VmData", "VmPTE", "VmSwap", "Threads")
 # In the order of the file, each at the start of a line: the first one holds a name that the cell chooses.
 _IN_STATUS: Final = re.compile("".join(rf"\n{name}:\s+(\d+)(?s:.*?)" for name in _STATUS).encode())
 _PID: Final = re.compile(rb"\nPid:\s+(\d+)")
@@ -29,7 +29,7 @@ class Memory:
     address_space: int
     resident: int
     peak: int  # the most that was ever resident
-    own: int  # anonymous and shared memory and page tables: what its limit is about
+    own: int  # anonymous and shared memory, swapped out or not, and page tables: what its limit is about
     data: int
     threads: int
 
@@ -131,12 +131,12 @@ def read_memory(pid: int) -> Memory | None:
         return None
     if found is None:
         return None
-    size, peak, resident, anonymous, shared, data, tables, threads = map(int, found.groups())
+    size, peak, resident, anonymous, shared, data, tables, swapped, threads = map(int, found.groups())
     return Memory(
         address_space=size << 10,
         resident=resident << 10,
         peak=peak << 10,
-        own=(anonymous + shared + tables) << 10,
+        own=(anonymous + shared + swapped + tables) << 10,
         data=data << 10,
         threads=threads,
     )

@@ -20,6 +20,7 @@ class Stop(StrEnum):
     THREADS = "threads"  # it ran too many threads
     ANSWER = "answer"  # it announced an answer larger than allowed
     PRINTS = "prints"  # a script, whose answer is what it prints, printed too much
+    ASKED = "asked"  # its caller asked for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,8 @@ def _stopped(stop: Stop, limits: Limits) -> Answer:
             return _failed(
                 Verdict.OUTPUT_LIMIT, f"the script printed more than its limit of {limits.output_bytes} bytes"
             )
+        case Stop.ASKED:
+            return _failed(Verdict.CANCELLED, "the code was stopped on request")
 
 
 def _died(code: int, usage: Usage, limits: Limits) -> Answer:

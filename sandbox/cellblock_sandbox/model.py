@@ -51,6 +51,7 @@ class Verdict(StrEnum):
     OUTPUT_LIMIT = "output_limit"  # the answer is too large
     BLOCKED = "blocked"  # it tried something that is refused and did not catch the refusal
     CRASHED = "crashed"  # it died by a signal or left without an answer
+    CANCELLED = "cancelled"  # its caller had it stopped
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,16 +36,16 @@ _ALLOWED: Final = _names("""
     munmap mremap brk
     # signals, waiting and time
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigtimedwait rt_sigpending rt_sigsuspend sigaltstack pause
-    futex futex_waitv sched_yield nanosleep clock_nanosleep restart_syscall clock_gettime clock_getres
-    gettimeofday time times timerfd_create timerfd_settime timerfd_gettime setitimer getitimer alarm
+    futex_waitv sched_yield nanosleep restart_syscall gettimeofday time times timerfd_create
+    timerfd_settime timerfd_gettime setitimer getitimer alarm
     # facts about itself and the machine
     getrusage sysinfo uname getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid
-    getgroups getpgrp getrandom getcpu getrlimit setrlimit getpriority umask
+    getgroups getpgrp getrandom getcpu getrlimit setrlimit umask
     # threads and the end
     set_robust_list rseq set_tid_address exit exit_group wait4 waitid
     # descriptors between its own threads
     poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2
-    eventfd eventfd2 pipe pipe2 dup dup2 dup3 recvfrom shutdown getsockname getpeername
+    eventfd eventfd2 pipe dup dup2 dup3 recvfrom shutdown getsockname getpeername
 """)
 
 _REFUSED: Final = _names("""
@@ -109,6 +109,14 @@ _ARCH_SET_FS: Final = 0x1002
 _FCNTLS: Final = (0, 1, 2, 3, 4, 1030)  # DUPFD GETFD SETFD GETFL SETFL DUPFD_CLOEXEC
 _NO_FCNTLS: Final = (*range(5, 17), *range(1024, 1030), *range(1031, 1044))  # locks, owners, leases, seals
 _IOCTLS: Final = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS FIONREAD FIONBIO FIONCLEX FIOCLEX
+# WAIT WAKE REQUEUE CMP_REQUEUE WAKE_OP WAIT_BITSET WAKE_BITSET. Those with priority inheritance name their
+# holder by a number, which may be anybody's: they tell whether it exists and change its rank. No libc uses
+# them unasked.
+_FUTEXES: Final = (0, 1, 3, 4, 5, 9, 10)
+_FUTEX_COMMAND: Final = 0x7F
+# The machine's clocks and one's own; any other number is another process's CPU clock, to read or to wait for.
+_OTHER_CLOCKS: Final = 0xFFFF_FFF0
+_CLOCKS: Final = ("clock_gettime", "clock_getres", "clock_nanosleep")
 _PR_NAMES: Final = (15, 16)  # PR_SET_NAME PR_GET_NAME
 _SOCK_TYPE: Final = 0xF
 # SO_TYPE SO_ERROR SO_SNDBUF SO_RCVBUF SO_ACCEPTCONN SO_PROTOCOL SO_DOMAIN; another is a pidfd of the peer.
@@ -137,6 +145,7 @@ def compile_filter(policy: Policy) -> bytes:
     table.allow_all(_ALLOWED)
     _refuse(table, policy)
     _memory(table, policy)
+    _waiting(table)
     _opening(table)
     _processes(table, policy)
     _descriptors(table)
@@ -168,6 +177,7 @@ def compile_in_two(policy: Policy) -> tuple[bytes, bytes]:
     _refuse(inherited, policy, besides=_MAKES_CELLS)
     inherited.allow_all((*_MAKES_CELLS, "prctl", "kill", "tgkill"))
     _memory(inherited, policy)
+    _waiting(inherited)
     _opening(inherited)
     _allow_threads(inherited)
     inherited.allow("clone", (0, "MASKED_EQ", _CLONE_THREAD, 0))
@@ -277,6 +287,14 @@ def _memory(table: _Table, policy: Policy) -> None:
     table.refuse("mprotect", (2, "MASKED_EQ", _PROT_EXEC, _PROT_EXEC))
 
 
+def _waiting(table: _Table) -> None:
+    """Clocks and futexes that are nobody else's; others are answered as on a kernel without them."""
+    for command in _FUTEXES:
+        table.allow("futex", (1, "MASKED_EQ", _FUTEX_COMMAND, command))
+    for name in _CLOCKS:
+        table.allow(name, (0, "MASKED_EQ", _OTHER_CLOCKS, 0))
+
+
 def _opening(table: _Table) -> None:
     """Files are opened for reading only, whatever Landlock says of them."""
     mask = sum(_WRITING)
@@ -325,10 +343,14 @@ def _others(table: _Table) -> None:
     ):
         table.allow(name, (0, "EQ", 0))
         table.refuse(name, (0, "NE", 0))
+    table.allow("getpriority", (0, "EQ", 0), (1, "EQ", 0))
+    table.refuse("getpriority", (0, "EQ", 0), (1, "NE", 0))
+    table.refuse("getpriority", (0, "NE", 0))  # of a group or a user
 
 
 def _descriptors(table: _Table) -> None:
-    """Descriptors may be copied and asked about."""
+    """Descriptors may be copied and asked about; pipes are for bytes, not for the kernel's notifications."""
+    table.allow("pipe2", (1, "MASKED_EQ", os.O_EXCL, 0))
     for command in _FCNTLS:
         table.allow("fcntl", (1, "EQ", command))
     for command in _NO_FCNTLS:

@@ -16,6 +16,7 @@ class Runtime:
     name: str
     language: str
     argv: tuple[str, ...]  # starts the zygote; its control socket is descriptor 3
+    interpreter: str  # the program that runs the code, which need not be the zygote's own
     environ: Mapping[str, str] = field(default_factory=dict)
     trees: tuple[Tree, ...]  # all that it may read, the interpreter included
     policy: Policy

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 from cellblock_sandbox.cell import Cell
 from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxUnavailable
@@ -41,6 +42,7 @@ class Sandbox:
         cells_per_zygote: int = 2_000,
         seconds_per_zygote: float = 600.0,
         required_layers: tuple[str, ...] = (),
+        cgroup: Path | None = None,
         without_layers: tuple[str, ...] = (),
         self_test: bool = True,
     ) -> None:
@@ -48,17 +50,21 @@ class Sandbox:
 
         Cells of one zygote share its address layout and hash seed; it is replaced after `cells_per_zygote`
         or `seconds_per_zygote`, whichever comes first. `required_layers` names layers that are wanted beside
-        the core, as `layers` names them. `without_layers` names layers to leave out: it exists so that tests
-        can show that each one counts, and nothing else may use it; so it is with `self_test`, without which
-        nobody tries whether a new zygote's cells hold.
+        the core, as `layers` names them. `cgroup` is a control group (v2) that holds no processes itself,
+        below which each zygote and its cells get one of their own; by default one that systemd has delegated
+        to us, or none. `without_layers` names layers to leave out: it exists so that tests can show that each
+        one counts, and nothing else may use it; so it is with `self_test`, without which nobody tries whether
+        a new zygote's cells hold.
         """
         self._runtime = runtime or python_runtime()
         self._cells_per_zygote = cells_per_zygote
         self._seconds_per_zygote = seconds_per_zygote
         self._required_layers = required_layers
+        self._cgroup = cgroup
         self._without_layers = without_layers
         self._self_test = self_test
         self.tally = Tally()
+        self._trouble = ""
         self._turn = threading.Lock()
         self._owner = 0
         self._zygote: Zygote | None = None
@@ -83,6 +89,14 @@ class Sandbox:
     def layers(self) -> tuple[Layer, ...]:
         """What confines the code here; empty while closed."""
         return self._zygote.layers if self._zygote else ()
+
+    @property
+    def trouble(self) -> str:
+        """Why no fresh zygote could be had when last wanted, such as a failing probe; "" if all is well.
+
+        An older one, which has passed its self-test, goes on meanwhile.
+        """
+        return self._trouble
 
     @property
     def zygote_pid(self) -> int | None:
@@ -131,11 +145,16 @@ class Sandbox:
         limits: Limits | None = None,
         *,
         prepare: bool = True,
+        stop: Callable[[], bool] | None = None,
     ) -> Outcome:
         """Run `program` in a fresh cell and return how it ended; whatever the code does is an Outcome.
 
         The next standby is asked for at the end, unless `prepare` is false: then call `prepare()` as soon
         as what is more urgent is done. Until then the cell that has answered may be there still, stopped.
+
+        `stop` is asked every 20 ms while the code runs, and ends it when it says true: with the verdict
+        `cancelled`, unless its answer was there already. It must be quick, since the clocks wait for it;
+        `threading.Event().is_set` will do.
 
         Raises CellLost when the zygote was killed from outside while the code ran, SandboxUnavailable when
         it cannot be started again, SandboxClosed after close(), ValueError when the inputs are no JSON.
@@ -151,7 +170,7 @@ class Sandbox:
             linger = gap > _LEISURE_S and not prepare
             cell, zygote, baseline = self._take()
             try:
-                ending = supervise(cell, zygote, baseline, job, program.mode, limits, linger=linger)
+                ending = supervise(cell, zygote, baseline, job, program.mode, limits, stop, linger=linger)
             except BaseException as error:
                 cell.close()
                 if isinstance(error, CellLost):
@@ -247,18 +266,19 @@ class Sandbox:
         self._next = self._next or self._launch()
         try:
             replacement = self._next.result()
-        except BaseException:
+        except BaseException as error:
             if self._next.done():
-                self._next = None
+                self._next, self._trouble = None, str(error)
             raise
         self._retire()
+        self._trouble = ""
         self._zygote, self._next = replacement, None
 
     def _launch(self) -> Future[Zygote]:
         return self._launcher.submit(self._launch_proven)
 
     def _launch_proven(self) -> Zygote:
-        zygote = launch(self._runtime, self._without_layers)
+        zygote = launch(self._runtime, self._without_layers, self._cgroup)
         try:
             self._require(zygote.layers)
             if self._self_test:

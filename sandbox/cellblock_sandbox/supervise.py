@@ -1,7 +1,7 @@
 """Feeds one cell its job and bounds it: answer, prints, clocks, memory and threads, all from outside.
 
 job ──> channel ──> cell ──> channel (length, answer), stdout, stderr ──> Supervision
-                     └── end ──> zygote ──"exited"──┘      every tick: CPU clock, /proc/PID/status
+                     └── end ──> zygote ──"exited"──┘      every tick: CPU clock, /proc/PID/status, `stop`
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -74,6 +75,7 @@ def supervise(
     job: bytes,
     mode: Mode,
     limits: Limits,
+    stop: Callable[[], bool] | None = None,
     *,
     linger: bool = False,
 ) -> Ending:
@@ -81,7 +83,8 @@ def supervise(
 
     A cell that has answered is killed or, to `linger`, stopped: then it is for the caller to end it.
     """
-    return _Supervision(cell, zygote, baseline, limits, mode, linger=linger).run(job)
+    zygote.make_room(limits)
+    return _Supervision(cell, zygote, baseline, limits, mode, stop, linger=linger).run(job)
 
 
 class _Sink:
@@ -105,11 +108,19 @@ class _Supervision:
     """One run, from the job's first byte to the report of the cell's end."""
 
     def __init__(
-        self, cell: Cell, zygote: Zygote, baseline: Baseline, limits: Limits, mode: Mode, *, linger: bool
+        self,
+        cell: Cell,
+        zygote: Zygote,
+        baseline: Baseline,
+        limits: Limits,
+        mode: Mode,
+        asked: Callable[[], bool] | None,
+        *,
+        linger: bool,
     ) -> None:
         self._linger = linger
         self._cell, self._zygote, self._baseline, self._limits = cell, zygote, baseline, limits
-        self._mode = mode
+        self._mode, self._asked = mode, asked
         self._sinks = {cell.stdout: _Sink(limits.output_bytes), cell.stderr: _Sink(limits.output_bytes)}
         self._incoming = bytearray()
         self._outgoing = memoryview(b"")
@@ -137,7 +148,14 @@ class _Supervision:
             self._bound()
         ended = time.monotonic_ns()
         self._drain()
+        self._explain()
         return self._ending(ended)
+
+    def _explain(self) -> None:
+        """Tell a kill by the kernel, for the sake of the control group, from others."""
+        gone = self._cell.exit
+        if gone is not None and not self._killed and gone.status == signal.SIGKILL:
+            self._stop = Stop.MEMORY if self._zygote.ran_out_of_memory() else None
 
     def _header(self, job_bytes: int) -> bytes:
         memory, limits = self._baseline.memory, self._limits
@@ -256,6 +274,8 @@ class _Supervision:
         if memory is None:
             # It is ending; or its first thread did and left others behind, whose memory nobody sees any more.
             self._kill(None)
+        elif self._asked is not None and self._asked():
+            self._kill(Stop.ASKED)
         elif memory.own - self._baseline.memory.own > (self._limits.memory_mb << 20) + _MEMORY_MARGIN:
             self._kill(Stop.MEMORY)
         elif memory.threads > self._limits.threads:

@@ -20,9 +20,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from cellblock_sandbox import cgroup as cgroups
 from cellblock_sandbox.cell import Cell, Exit
+from cellblock_sandbox.cgroup import Cgroup, NoCgroup
 from cellblock_sandbox.errors import CellLost, SandboxUnavailable
 from cellblock_sandbox.launch.plan import Layer, Plan, Report, read_report
+from cellblock_sandbox.model import Limits
 from cellblock_sandbox.policy import SELF, compile_early_filter, compile_in_two
 from cellblock_sandbox.runtime import Runtime
 
@@ -43,6 +46,7 @@ _RLIMITS: Final = {
     "RLIMIT_FSIZE": 0,
     "RLIMIT_MEMLOCK": 0,
     "RLIMIT_MSGQUEUE": 0,
+    "RLIMIT_NPROC": 1024,  # threads of a zygote and its cells; only where no others are counted with them
     "RLIMIT_NOFILE": 64,  # what waits in pipes and sockets is the kernel's memory, and nobody's limit
     "RLIMIT_SIGPENDING": 256,
     "RLIMIT_STACK": 8 << 20,
@@ -52,12 +56,15 @@ _RLIMITS: Final = {
 class Zygote:
     """A warm interpreter of one runtime; belongs to the thread of execution that launched it."""
 
-    def __init__(self, control: socket.socket, process: _Process, layers: tuple[Layer, ...]) -> None:
+    def __init__(
+        self, control: socket.socket, process: _Process, layers: tuple[Layer, ...], cgroup: Cgroup | None
+    ) -> None:
         self.control = control
         self.layers = layers
         self.born = time.monotonic()
         self.forks = 0
         self._process = process
+        self._cgroup = cgroup
         self._cells: dict[int, Cell] = {}
 
     @property
@@ -91,6 +98,18 @@ class Zygote:
         except OSError as error:
             raise CellLost("the zygote died") from error
 
+    def make_room(self, limits: Limits) -> None:
+        """Let its control group, if any, hold a job of such limits; raises CellLost where it is gone."""
+        if self._cgroup is not None:
+            try:
+                self._cgroup.allow(limits.memory_mb, limits.threads)
+            except OSError as error:
+                raise CellLost("the zygote's control group is gone") from error
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel killed one of its cells for its control group's sake since we last asked."""
+        return self._cgroup is not None and self._cgroup.killed_one()
+
     def hear(self) -> None:
         """Take one message that is there; raises CellLost when the zygote is dead."""
         try:
@@ -116,6 +135,8 @@ class Zygote:
         self._cells.clear()
         self.control.close()
         self._process.end()
+        if self._cgroup is not None:
+            self._cgroup.end()
 
     def _await_burials(self) -> None:
         """Let it reap its cells: once it is gone they are the first process's, which may reap nobody."""
@@ -143,13 +164,16 @@ class _Process:
         os.close(self._pidfd)
 
 
-def launch(runtime: Runtime, without_layers: tuple[str, ...] = ()) -> Zygote:
+def launch(runtime: Runtime, without_layers: tuple[str, ...] = (), cgroup_base: Path | None = None) -> Zygote:
     """A warm zygote; raises SandboxUnavailable with the reason where there can be none.
+
+    Its control group is made below `cgroup_base`, or where systemd has delegated some.
 
     Its parent-death signal is bound to the calling thread, which must live as long as the zygote is wanted.
     """
     filters = (b"", b"") if "seccomp" in without_layers else compile_in_two(runtime.policy)
     with _Launch() as launching:
+        bounded = launching.join_cgroup(cgroup_base, without_layers)
         launching.send(_plan(runtime, without_layers).to_json())
         report = read_report(launching.receive())
         launching.follow(report)
@@ -158,8 +182,9 @@ def launch(runtime: Runtime, without_layers: tuple[str, ...] = ()) -> Zygote:
         warm = json.loads(launching.receive())
         if "error" in warm:
             raise SandboxUnavailable(f"runtime {runtime.name} does not start: {warm['error']}")
-        layers = (*report.layers, Layer(name="seccomp", on=any(filters)))
-        return Zygote(*launching.succeeded(), layers)
+        layers = (*report.layers, bounded, Layer(name="seccomp", on=any(filters)))
+        control, process, cgroup = launching.succeeded()
+        return Zygote(control, process, layers, cgroup)
 
 
 class _Launch:
@@ -173,6 +198,7 @@ class _Launch:
             self._launched = _start(inner, inner_errors)
         os.close(inner_errors)
         self._process: _Process | None = None
+        self._cgroup: Cgroup | None = None
         self._success = False
 
     def __enter__(self) -> _Launch:
@@ -188,6 +214,22 @@ class _Launch:
         else:
             self._launched.kill()
             self._launched.wait()
+        if self._cgroup is not None:
+            self._cgroup.end()
+
+    def join_cgroup(self, base: Path | None, without_layers: tuple[str, ...]) -> Layer:
+        """Bound what is launched, before it has done anything, by a control group where one can be had."""
+        if cgroups.NAME in without_layers:
+            return cgroups.layer(None, "left out on purpose")
+        try:
+            self._cgroup = Cgroup(cgroups.find_base(base))
+            self._cgroup.take(self._launched.pid)
+        except NoCgroup as error:
+            if self._cgroup is not None:
+                self._cgroup.end()
+                self._cgroup = None
+            return cgroups.layer(None, str(error))
+        return cgroups.layer(self._cgroup, "")
 
     def send(self, message: bytes) -> None:
         """Tell the other side, which may be dead: then `receive` says why."""
@@ -216,12 +258,17 @@ class _Launch:
             self._process = _Process(self._launched.pid)
             self._launched.returncode = 0  # from here on it is ours to reap, not subprocess's
 
-    def succeeded(self) -> tuple[socket.socket, _Process]:
-        """Hand over what was made."""
+    def succeeded(self) -> tuple[socket.socket, _Process, Cgroup | None]:
+        """Hand over what was made; raises SandboxUnavailable where it is gone again."""
         assert self._process is not None
+        if self._cgroup is not None:
+            try:
+                self._cgroup.warm()
+            except OSError as error:
+                raise SandboxUnavailable(f"the control group went away: {error}") from error
         self._success = True
         self._control.settimeout(None)
-        return self._control, self._process
+        return self._control, self._process, self._cgroup
 
 
 def _start(control: socket.socket, errors: int) -> subprocess.Popen[bytes]:

@@ -70,7 +70,10 @@ class Load:
     def _job(self, job_id: str, n: int) -> dict[str, Any]:
         seconds = self._rng.choice([0, 0, 0, 0.01, 0.05, 0.2])
         language, code = self._rng.choice([("python3", _PYTHON), ("python3", _PYTHON), ("nodejs", _NODE)])
-        return {"id": job_id, "language": language, "code": code, "inputs": {"n": n, "s": seconds}}
+        # Who loses a cell and may be run again is, on the way back and forth that each retry takes.
+        retry = {"max_retries": self._rng.choice([0, 0, 3]), "interval_ms": self._rng.choice([0, 50, 500])}
+        inputs = {"n": n, "s": seconds}
+        return {"id": job_id, "language": language, "code": code, "inputs": inputs, "retry": retry}
 
     def _run(self) -> None:
         while len(self.seen) < len(self.jobs) and not self._give_up:

@@ -34,8 +34,8 @@ class World:
     def __init__(self, workers: int, *, sabotage: bool) -> None:
         self.server = EmbeddedServer(append_only=True)
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.pids: set[int] = set()
-        """All processes of workers that were ever seen."""
+        self._seen: dict[int, str] = {}
+        """All processes of workers that were ever seen, and when each began: its number is given again."""
         self._wanted = workers
         self._command = SABOTAGED if sabotage else WORKER
         self._stack = ExitStack()
@@ -85,7 +85,7 @@ class World:
 
     def note_processes(self) -> None:
         for worker in self.workers:
-            self.pids |= {worker.pid, *descendants(worker.pid)}
+            self._seen |= {pid: _began(pid) for pid in (worker.pid, *descendants(worker.pid))}
 
     def descriptors(self) -> dict[str, int]:
         """The most descriptors that any main process, pool process, zygote or cell of workers has now."""
@@ -110,9 +110,11 @@ class World:
     def left(self) -> list[int]:
         """The processes of workers that are still there a little after their end."""
         give_up = time.monotonic() + 10
-        while (left := [pid for pid in self.pids if _lives(pid)]) and time.monotonic() < give_up:
+        while True:
+            left = [pid for pid, began in self._seen.items() if _lives(pid, began)]
+            if not left or time.monotonic() > give_up:
+                return left
             time.sleep(0.05)
-        return left
 
 
 def _descriptors(pid: int) -> int:
@@ -146,9 +148,19 @@ def descendants(pid: int) -> list[int]:
     return [each for child in children(pid) for each in (child, *descendants(child))]
 
 
-def _lives(pid: int) -> bool:
+def _began(pid: int) -> str:
+    return (_status(pid) or [""])[-1]
+
+
+def _lives(pid: int, began: str) -> bool:
+    status = _status(pid)
+    return status != [] and status[0] != "Z" and status[-1] == began
+
+
+def _status(pid: int) -> list[str]:
+    """Return what /proc says of a process, from its state to when it began; nothing where it is gone."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+        return []
+    return status.rpartition(")")[2].split()[:20]

@@ -77,7 +77,7 @@ def test_null_passes_as_an_element_of_most_arrays(wanted: str) -> None:
 def test_undeclared_outputs_are_free_only_when_nothing_is_declared() -> None:
     assert words({}, {"extra": object()}) == ""
     assert words(declare(r="string"), {"r": "", "extra": 1}) == (
-        "output 'extra' was returned, but is not declared"
+        "output 'extra' is there, but is not declared"
     )
     assert words(declare(r="string"), {"r": "", "extra": 1}, OutputRules(allow_undeclared=True)) == ""
 
@@ -94,7 +94,7 @@ def test_children_are_checked_inside_objects_and_arrays_of_objects() -> None:
     assert words(spec, {"o": {"n": 1}, "a": [{"n": 1}, {"n": ""}]}) == (
         "output 'a[1].n' must be a number, but is a string"
     )
-    assert words(spec, {"o": {"n": 1, "m": 1}, "a": []}) == "output 'o.m' was returned, but is not declared"
+    assert words(spec, {"o": {"n": 1, "m": 1}, "a": []}) == "output 'o.m' is there, but is not declared"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_paths_name_every_step() -> None:
 )
 def test_names_that_the_code_chose_are_shown_harmlessly(name: str, shown: str) -> None:
     assert words(declare(r="string"), {"r": "", name: 1}) == (
-        f"output '{shown}' was returned, but is not declared"
+        f"output '{shown}' is there, but is not declared"
     )
 
 

@@ -201,7 +201,7 @@ def members(
     for name, value in values.items():
         spec = known.get(name)
         if spec is None and declared is not None and not rules.allow_undeclared:
-            yield f".{name}' was returned, but is not declared"
+            yield f".{name}' is there, but is not declared"
             continue
         wanted, children = (str(spec.type), spec.children) if spec else (None, None)
         place = (wanted, value, (*path, type(value)))

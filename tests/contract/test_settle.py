@@ -8,7 +8,9 @@ from cellblock_producer.contract import (
     ErrorKind,
     Execution,
     Job,
+    Retry,
     Usage,
+    is_retried,
     settle_cancelled,
     settle_failure,
     settle_success,
@@ -89,3 +91,15 @@ def test_a_cancelled_job_fails_and_brings_back_its_labels() -> None:
     result = settle_cancelled(JobName("acme", "b"), {"k": "v"})
     assert result.error is not None
     assert (result.status, result.error.kind, result.labels) == ("failed", "cancelled", {"k": "v"})
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_a_job_is_retried_on_the_kinds_that_it_names_or_on_all_that_may_go_away(kind: ErrorKind) -> None:
+    final = kind in ALWAYS_FAILED | {ErrorKind.EXPIRED}
+    plain = job()
+    named = plain.model_copy(update={"retry": Retry(max_retries=1, kinds=(kind,))})
+    others = tuple(other for other in ErrorKind if other is not kind)
+    assert not is_retried(plain, kind)
+    assert is_retried(named, kind) is not final
+    assert is_retried(plain.model_copy(update={"retry": Retry(max_retries=1)}), kind) is not final
+    assert not is_retried(plain.model_copy(update={"retry": Retry(max_retries=1, kinds=others)}), kind)

@@ -1,6 +1,6 @@
 """Attacks on and by other processes."""
 
-from tests.escape.attack import EPERM, Attack
+from tests.escape.attack import ENOSYS, EPERM, Attack
 
 ONLY_EPERM = frozenset({EPERM})
 
@@ -83,6 +83,63 @@ def attack():
         tried("setpriority", os.setpriority, os.PRIO_PROCESS, pid, 19)
 """,
         proofs=15,
+    ),
+    Attack(
+        name="tell from clocks what others do",
+        code="""
+def attack():
+    room = ctypes.create_string_buffer(16)
+    for pid in (os.getppid(), w["zygote"], w["owner"], w["stranger"], 1):
+        for kind in (0, 1, 2, 4, 6):  # used, in user mode, scheduled; of the process and of a thread
+            clock = (~pid << 3) | kind
+            call("clock_gettime", clock, room)
+            call("clock_getres", clock, room)
+            call("clock_nanosleep", clock, 0, bytes(16), 0)
+            call("clock_gettime", clock % 2**32, room)
+""",
+        errnos=frozenset({ENOSYS}),
+        proofs=100,
+    ),
+    Attack(
+        name="tell who is there by a lock that names its holder",
+        code="""
+def attack():
+    for pid in (os.getppid(), w["zygote"], w["owner"], w["stranger"], 1, 4_000_000):
+        for operation in (6, 8, 13, 6 | 128, 13 | 128, 6 | 256):  # FUTEX_LOCK_PI, TRYLOCK_PI, LOCK_PI2
+            word = ctypes.c_uint32(pid)
+            call("futex", ctypes.byref(word), operation, 0, bytes(16), 0, 0)
+    for operation in (2, 7, 11, 12):  # FD, UNLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI
+        call("futex", ctypes.byref(word), operation, 1, bytes(16), ctypes.byref(word), 0)
+""",
+        errnos=frozenset({ENOSYS}),
+        proofs=40,
+    ),
+    Attack(
+        name="ask for the rank of others",
+        code="""
+def attack():
+    for pid in (os.getppid(), w["zygote"], w["owner"], w["stranger"], 1 << 32):
+        for name in ("getpgid", "getsid", "sched_getaffinity", "sched_getscheduler"):
+            call(name, pid, 8, bytes(8))
+        for kind in (0, 1, 2, 1 << 32):
+            call("getpriority", kind, pid)
+    for kind in (1, 2):
+        call("getpriority", kind, 0)
+""",
+        errnos=ONLY_EPERM,
+        proofs=42,
+    ),
+    Attack(
+        name="signal and change a sibling",
+        code="""
+def attack():
+    for pid in {os.getpid() + step for step in range(-20, 21)} - {os.getpid()}:
+        call("kill", pid, signal.SIGKILL)
+        call("tgkill", pid, pid, signal.SIGKILL)
+        call("prlimit64", pid, 0, struct.pack("QQ", 1, 1), 0)
+        call("sched_setaffinity", pid, 8, struct.pack("Q", 1))
+""",
+        proofs=160,
     ),
     Attack(
         name="ask for the peer of the channel",

@@ -5,6 +5,7 @@ from tests.escape.attacks_calls import CALLS
 from tests.escape.attacks_files import FILES
 from tests.escape.attacks_inside import ANSWERS, INSIDE
 from tests.escape.attacks_limits import CLOCKS, LEFT_BEHIND, MEMORY, OUTPUT
+from tests.escape.attacks_native import NATIVE
 from tests.escape.attacks_network import NETWORK
 from tests.escape.attacks_processes import PROCESSES
 
@@ -19,5 +20,6 @@ GROUPS: dict[str, list[Attack]] = {
     "output": OUTPUT,
     "answers": ANSWERS,
     "inside": INSIDE,
+    "native": NATIVE,
 }
 ATTACKS = {attack.name: attack for group in GROUPS.values() for attack in group}

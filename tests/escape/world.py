@@ -16,16 +16,18 @@ SECRET = "what no cell may learn"
 
 # Calls that attacks make by number; a machine's numbers are known outside only.
 CALLS = """
-    accept4 add_key bind bpf chmod clone clone3 connect execve execveat exit fallocate fcntl flock fork
-    ftruncate getsockopt init_module inotify_init1 io_setup io_uring_enter io_uring_register io_uring_setup
-    ioctl ioprio_set kcmp keyctl kill landlock_create_ruleset landlock_restrict_self listen memfd_create
-    memfd_secret mincore mknodat mlock mlockall mmap mount move_mount mprotect mq_open msgget
-    open_by_handle_at openat openat2 perf_event_open personality pidfd_getfd pidfd_open pidfd_send_signal
-    pivot_root pkey_mprotect prctl prlimit64 process_madvise process_mrelease process_vm_readv
-    process_vm_writev ptrace quotactl_fd reboot recvmsg remap_file_pages request_key rt_sigqueueinfo
-    rt_tgsigqueueinfo sched_setaffinity sched_setattr sched_setscheduler seccomp semget sendmsg sendto
-    setpgid setpriority setns setresuid setsid setuid setsockopt shmat shmget signalfd4 socket socketpair
-    splice swapon sync tgkill timer_create tkill umount2 unshare userfaultfd utimensat vfork vmsplice write
+    accept4 add_key bind bpf chmod clock_getres clock_gettime clock_nanosleep clone clone3 connect execve
+    execveat exit fallocate fcntl flock fork ftruncate futex getpgid getpriority getsid getsockopt
+    init_module inotify_init1 io_setup io_uring_enter io_uring_register io_uring_setup ioctl ioprio_set
+    kcmp keyctl kill landlock_create_ruleset landlock_restrict_self listen memfd_create memfd_secret
+    mincore mknodat mlock mlockall mmap mount move_mount mprotect mq_notify mq_open mq_unlink msgget
+    msgrcv msgsnd open_by_handle_at openat openat2 perf_event_open personality pidfd_getfd pidfd_open
+    pidfd_send_signal pipe2 pivot_root pkey_mprotect prctl prlimit64 process_madvise process_mrelease
+    process_vm_readv process_vm_writev ptrace quotactl_fd reboot recvmsg remap_file_pages request_key
+    rt_sigqueueinfo rt_tgsigqueueinfo sched_getaffinity sched_getscheduler sched_setaffinity sched_setattr
+    sched_setscheduler seccomp semget semop sendmsg sendto setns setpgid setpriority setresuid setsid
+    setsockopt setuid shmat shmctl shmget signalfd4 socket socketpair splice swapon sync tgkill
+    timer_create tkill umount2 unshare uselib userfaultfd utimensat vfork vmsplice wait4 waitid write
 """
 
 

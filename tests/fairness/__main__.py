@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -55,11 +54,11 @@ def _began(server: redis.Redis, result: Result) -> int:
 
 def _used(runs: Sequence[tuple[int, Result]]) -> dict[str, list[tuple[float, float]]]:
     start = min(began for began, _ in runs)
-    used: dict[str, list[tuple[float, float]]] = defaultdict(lambda: [(0.0, 0.0)])
+    used: dict[str, list[tuple[float, float]]] = {}
     for began, result in sorted(runs, key=lambda run: run[0] + run[1].usage.wall_ms * 1000):
-        ended_s = (began - start) / 1e6 + result.usage.wall_ms / 1000
-        curve = used[result.tenant]
-        curve.append((ended_s, curve[-1][1] + result.usage.wall_ms / 1000))
+        began_s, took_s = (began - start) / 1e6, result.usage.wall_ms / 1000
+        curve = used.setdefault(result.tenant, [(began_s, 0.0)])
+        curve.append((began_s + took_s, curve[-1][1] + took_s))
     return used
 
 

@@ -13,7 +13,7 @@ from tests.hosts.docker import Engine
 ROOT = Path(__file__).parents[2]
 _LOCKED_DOWN = (
     *("--cap-drop", "ALL", "--user", "1000:1000", "--security-opt", "no-new-privileges"),
-    *("--read-only", "--tmpfs", "/tmp:mode=1777"),
+    *("--read-only", "--tmpfs", "/tmp:mode=1777,exec"),
 )
 
 

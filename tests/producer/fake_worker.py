@@ -74,7 +74,7 @@ class FakeWorker:
         self._thread.join()
 
     def _work(self) -> None:
-        with self._server.connect() as redis:
+        with Redis.from_url(self._server.url, socket_timeout=None) as redis:  # it waits as long as it takes
             ledger = Ledger(redis, ttl_s=60)
             while True:
                 popped: Any = redis.brpop([self._queue])

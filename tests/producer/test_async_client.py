@@ -203,14 +203,38 @@ async def test_a_job_that_has_not_started_can_be_cancelled(server: ValkeyServer,
 
 
 @in_loop
-async def test_a_running_job_is_not_cancelled(server: ValkeyServer, redis: Redis) -> None:
+async def test_a_running_job_can_be_cancelled(server: ValkeyServer, redis: Redis) -> None:
     async with AsyncClient(server.url) as client:
         handle = await client.submit(job(1))
         taken, ledger = take(redis), Ledger(redis, ttl_s=60)
         ledger.begin(taken.name, taken.digest())
-        assert await handle.cancel() is Cancellation.RUNNING
-        ledger.finish(taken.name, answer(taken))
-        assert (await handle.result(WAIT_S)).status == "succeeded"
+        assert await handle.cancel() is Cancellation.CANCELLED
+        late = ledger.finish(taken.name, answer(taken))
+        result = await handle.result(WAIT_S)
+        assert late == result
+        assert result.error is not None
+        assert (result.status, result.error.kind, result.attempts) == ("failed", "cancelled", 1)
+
+
+@in_loop
+async def test_who_gives_up_may_have_the_job_cancelled(server: ValkeyServer, redis: Redis) -> None:
+    async with AsyncClient(server.url) as client:
+        handles = await client.submit_many([job(1, id="patient"), job(2, id="timed"), job(3, id="dropped")])
+        patient, timed, dropped = handles
+        with pytest.raises(ResultTimeout, match="the job goes on"):
+            await patient.result(0)
+        with pytest.raises(ResultTimeout, match="timed has no result after 0 s; the job was cancelled"):
+            await timed.result(0, cancel=True)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await dropped.result(cancel=True)
+        result = await dropped.result(WAIT_S)  # nobody waited for its end, and it came
+        assert result.error is not None
+        assert result.error.kind == "cancelled"
+        with FakeWorker(server) as worker:
+            assert (await patient.result(WAIT_S, cancel=True)).status == "succeeded"
+            assert (await client.run(job(4), WAIT_S, cancel=True)).status == "succeeded"
+        assert len(worker.ran) == 2
 
 
 @in_loop

@@ -163,15 +163,48 @@ def test_a_job_that_has_not_started_can_be_cancelled(
     assert handle.job_id not in str(worker.ran)
 
 
-def test_a_running_job_is_not_cancelled(client: Client, redis: Redis) -> None:
+def test_a_running_job_can_be_cancelled(client: Client, redis: Redis) -> None:
     handle = client.submit(job(1))
     taken = take(redis)
     ledger = Ledger(redis, ttl_s=60)
     ledger.begin(taken.name, taken.digest())
-    assert handle.cancel() is Cancellation.RUNNING
-    ledger.finish(taken.name, answer(taken))
-    assert handle.result(WAIT_S).status == "succeeded"
+    assert handle.cancel() is Cancellation.CANCELLED
+    late = ledger.finish(taken.name, answer(taken))
+    result = handle.result(WAIT_S)
+    assert late == result
+    assert result.error is not None
+    assert (result.status, result.error.kind, result.attempts) == ("failed", "cancelled", 1)
     assert handle.cancel() is Cancellation.FINISHED
+
+
+def test_a_job_that_another_cancels_has_its_labels(client: Client, server: ValkeyServer) -> None:
+    labels = {"node": "a/b", "ü": '"\\\n\u2028'}
+    one = client.submit(job(1, labels=labels, inputs={"deep": [[[{"labels": {}}]]]}))
+    many = client.submit_many([job(2, labels=labels), job(3)], per_message=2)
+    with Client(server.url) as another:
+        for handle in (one, *many):
+            assert another.attach(handle.job_id).cancel() is Cancellation.CANCELLED
+    assert one.result(WAIT_S).labels == labels
+    assert many[1].result(WAIT_S).labels == {}
+
+
+def test_who_gives_up_may_have_the_job_cancelled(client: Client, server: ValkeyServer, redis: Redis) -> None:
+    patient, impatient = client.submit_many([job(1, id="patient"), job(2, id="impatient")])
+    with pytest.raises(ResultTimeout, match="the job goes on") as goes_on:
+        patient.result(0)
+    with pytest.raises(
+        ResultTimeout, match="impatient has no result after 0 s; the job was cancelled"
+    ) as ended:
+        impatient.result(0, cancel=True)
+    assert (goes_on.value.cancelled, ended.value.cancelled) == (False, True)
+    with FakeWorker(server) as worker:
+        assert patient.result(WAIT_S, cancel=True).status == "succeeded"
+        assert client.run(job(3), WAIT_S, cancel=True).status == "succeeded"
+    assert "default:impatient" not in worker.ran
+    kept = client.get("impatient")
+    assert kept is not None
+    assert kept.error is not None
+    assert kept.error.kind == "cancelled"
 
 
 def test_a_job_whose_record_is_gone_cannot_be_cancelled(client: Client, redis: Redis) -> None:

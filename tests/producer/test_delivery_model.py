@@ -15,7 +15,8 @@ from cellblock_producer.calls import Step, call
 from cellblock_producer.contract import Job, Result, settle_cancelled, settle_success
 from cellblock_producer.keys import DEFAULT_QUEUE, JobName, message_key, record_key, result_key
 from cellblock_producer.leases import Delivery, Lease, Leases, Released, Stray
-from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.outbox import Outbox, reply_to
 from cellblock_producer.scripts import CANCEL, SUBMIT, SUBMIT_MANY
 from cellblock_producer.wire import batch_message, batch_part, task_message
 from hypothesis import HealthCheck, settings
@@ -37,9 +38,18 @@ HOUR_MS = 3_600_000
 MAX_ATTEMPTS = 2
 JOBS = [
     Job.model_validate(
-        {"id": f"job{n}", "tenant": f"t{n % 2}", "language": "python3", "code": "x", "priority": 5 + n % 3}
+        {
+            "id": f"job{n}",
+            "tenant": f"t{n % 2}",
+            "language": "python3",
+            "code": "x",
+            "priority": 5 + n % 3,
+            "reply": reply,
+            "retry": {"max_retries": (1, 2, 0)[n], "interval_ms": 60_000},
+            "deadline_ms": (None, 2**53 - 1, None)[n],
+        }
     )
-    for n in range(3)
+    for n, reply in enumerate((None, {"kind": "celery", "task": "resume", "queue": "engine"}, None))
 ]
 
 indexes = st.integers(0, 7)
@@ -53,6 +63,7 @@ class Child:
     jobs: list[Job]
     place: int = 0
     running: Result | None = None
+    put_off: bool = False  # some job of it, until later
 
     @property
     def lease(self) -> Lease:
@@ -64,7 +75,7 @@ class Child:
 
     @property
     def turn(self) -> Turn:
-        return Turn(self.lease, last=self.place == len(self.jobs) - 1)
+        return Turn(self.lease, last=self.place == len(self.jobs) - 1 and not self.put_off)
 
 
 @dataclass(eq=False)
@@ -96,7 +107,15 @@ class Model(RuleBasedStateMachine):
     @rule(job=st.sampled_from(JOBS))
     def submit(self, job: Job) -> None:
         keys = (record_key(job.name), result_key(job.name), DEFAULT_QUEUE)
-        args = (job.digest(), "", 600, task_message(job, DEFAULT_QUEUE), job.tenant, job.priority)
+        args = (
+            job.digest(),
+            "",
+            600,
+            task_message(job, DEFAULT_QUEUE),
+            job.tenant,
+            job.priority,
+            reply_to(DEFAULT_QUEUE, job.reply),
+        )
         assert call(self.redis, Step(SUBMIT, keys, args))[0] in (b"queued", b"known", b"done")
         self.accepted.add(job.name)
 
@@ -105,7 +124,15 @@ class Model(RuleBasedStateMachine):
         keys = [key for job in jobs for key in (record_key(job.name), result_key(job.name))]
         message_id = self.new_name()
         head, tail = batch_message(jobs, DEFAULT_QUEUE, message_id)
-        parts = [part for job in jobs for part in (job.digest(), batch_part(job.to_json()))]
+        parts = [
+            part
+            for job in jobs
+            for part in (
+                job.digest(),
+                batch_part(job.to_json()),
+                reply_to(DEFAULT_QUEUE, job.reply),
+            )
+        ]
         step = Step(
             SUBMIT_MANY,
             (*keys, message_key(message_id), DEFAULT_QUEUE),
@@ -119,6 +146,17 @@ class Model(RuleBasedStateMachine):
         keys = (record_key(job.name), result_key(job.name))
         result = settle_cancelled(job.name, {}).to_json()
         call(self.redis, Step(CANCEL, keys, (str(job.name), result, 600)))
+
+    # What the operator does with jobs that took their workers down.
+
+    @rule(job=st.sampled_from(JOBS))
+    def retry(self, job: Job) -> None:
+        if self.ledger.retry(job.name):
+            self.seen.pop(job.name, None)
+
+    @rule(job=st.sampled_from(JOBS))
+    def drop(self, job: Job) -> None:
+        self.ledger.drop(job.name)
 
     # What main processes do.
 
@@ -183,6 +221,32 @@ class Model(RuleBasedStateMachine):
             self.move_on(child)
 
     @precondition(lambda self: self.children)
+    @rule(which=indexes, twice=st.booleans())
+    def child_has_run_its_job_in_vain(self, which: int, twice: bool) -> None:
+        """It says so again where the answer gets lost."""
+        child = self.child(which)
+        if child.running is not None:
+            self.fail(child, times=1 + twice)
+
+    def fail(self, child: Child, times: int = 1, grave: Grave | None = None) -> None:
+        assert child.running is not None
+        retries = self.retries(child.job)
+        try:
+            for _ in range(times):
+                put_off = self.postpone(child)
+        except LeaseLost:
+            self.forget(child)
+            return
+        assert retries <= self.retries(child.job) <= min(retries + 1, child.job.retry.max_retries)
+        if put_off is None:
+            self.ledger.finish(child.job.name, child.running, child.turn, grave)
+        child.put_off |= isinstance(put_off, int)
+        self.move_on(child)
+
+    def postpone(self, child: Child) -> int | Result | None:
+        return self.ledger.postpone(child.job.name, child.job.retry, child.lease, child.job.deadline_ms)
+
+    @precondition(lambda self: self.children)
     @rule(which=indexes)
     def child_begins_twice_since_the_answer_got_lost(self, which: int) -> None:
         child = self.child(which)
@@ -215,9 +279,13 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        """Whoever lives and is awake renews; whoever does not loses what it has."""
+        """Whoever lives and is awake renews; whoever does not loses what it has. Delays are over."""
+        for unit in self.units("cellblock:delayed"):
+            self.redis.zadd("cellblock:delayed", {unit: 1})
+        for job in JOBS:
+            self.redis.hdel(record_key(job.name), "due_ms")
         living = [child.lease for main in self.mains if not main.stopped for child in main.children]
-        renewed = {lease.unit for lease in living if lease not in self.leases.renew(living)}
+        renewed = {lease.unit for lease in living if lease not in self.leases.renew(living).lost}
         for unit in self.units("cellblock:leases"):
             if unit not in renewed:
                 self.redis.zadd("cellblock:leases", {unit: 1})
@@ -250,6 +318,11 @@ class Model(RuleBasedStateMachine):
                 assert self.seen.setdefault(job.name, result) == result
 
     @invariant()
+    def each_result_of_a_job_with_a_reply_is_in_the_outbox_once(self) -> None:
+        results = [result_key(job.name) for job in JOBS if job.reply is not None]
+        assert self.redis.zcard("cellblock:outbox") == self.redis.exists(*results)
+
+    @invariant()
     def no_job_is_run_by_two_whose_leases_live(self) -> None:
         living = [child for child in self.children if child.lease.holder not in self.ended]
         running = [child.job.name for child in living if child.running is not None]
@@ -264,7 +337,9 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def attempts_are_bounded(self) -> None:
         for job in JOBS:
-            assert int(self.redis.hget(record_key(job.name), "attempts") or 0) <= MAX_ATTEMPTS
+            attempts = int(self.redis.hget(record_key(job.name), "attempts") or 0)
+            assert attempts <= MAX_ATTEMPTS + self.retries(job)
+            assert self.retries(job) <= job.retry.max_retries
 
     @invariant()
     def shares_are_true(self) -> None:
@@ -276,6 +351,7 @@ class Model(RuleBasedStateMachine):
         self.shares_are_true()
         self.no_job_is_lost()
         self.no_result_changes()
+        self.each_result_of_a_job_with_a_reply_is_in_the_outbox_once()
         self.no_job_is_run_by_two_whose_leases_live()
         self.each_unit_is_in_one_place()
         self.attempts_are_bounded()
@@ -296,6 +372,8 @@ class Model(RuleBasedStateMachine):
         for name in self.accepted:
             assert self.redis.exists(result_key(name)), "no Result"
         self.no_result_changes()
+        for unsent in Outbox(self.redis, DEFAULT_QUEUE).unsent(10):
+            assert Outbox(self.redis, DEFAULT_QUEUE).forget(unsent.id)
         left = {key.decode().rsplit(":", 1)[0] for key in self.redis.scan_iter()}
         assert left <= {"cellblock", "cellblock:job:t0", "cellblock:job:t1", "cellblock:result:t0"} | {
             "cellblock:result:t1"
@@ -307,13 +385,13 @@ class Model(RuleBasedStateMachine):
 
     def begin(self, child: Child) -> None:
         try:
-            begun = self.ledger.begin(child.job.name, child.job.digest(), child.turn)
+            to = reply_to(DEFAULT_QUEUE, child.job.reply)
+            begun = self.ledger.begin(child.job.name, child.job.digest(), child.turn, reply_to=to)
         except LeaseLost:
             self.forget(child)
             return
-        except JobBusy:
-            self.forget(child)
-            self.leases.release(child.lease, delay_ms=1)
+        except JobBusy as busy:
+            self.wait_for_others(child, busy)
             return
         self.go_on(child, begun)
 
@@ -321,15 +399,25 @@ class Model(RuleBasedStateMachine):
         assert child.running is not None
         following = child.jobs[child.place + 1]
         turn = Turn(child.lease, last=child.place + 2 == len(child.jobs))
-        _, begun = self.ledger.hand_over(child.running, following.name, following.digest(), turn)
+        to = reply_to(DEFAULT_QUEUE, following.reply)
+        _, begun = self.ledger.hand_over(child.running, following.name, following.digest(), turn, reply_to=to)
         assert not isinstance(begun, JobConflict)
         self.move_on(child)
         if isinstance(begun, Begun):
             self.go_on(child, begun)
         else:
-            self.forget(child)
             if isinstance(begun, JobBusy):
-                self.leases.release(child.lease, delay_ms=1)
+                self.wait_for_others(child, begun)
+            else:
+                self.forget(child)
+
+    def wait_for_others(self, child: Child, busy: JobBusy) -> None:
+        if busy.for_ms:  # it was put off: the others of the message first
+            child.put_off = True
+            self.move_on(child)
+        else:
+            self.forget(child)
+            self.leases.release(child.lease, delay_ms=1)
 
     def go_on(self, child: Child, begun: Begun) -> None:
         self.count += 1
@@ -338,18 +426,31 @@ class Model(RuleBasedStateMachine):
             self.move_on(child)
             return
         answer = settle_success(child.job, outputs).model_copy(update={"attempts": begun.attempts})
+        child.running = answer
         if begun.exhausted:
-            self.ledger.finish(child.job.name, answer, child.turn)
-            self.move_on(child)
+            self.fail(child, grave=Grave(DEFAULT_QUEUE, task_message(child.job, DEFAULT_QUEUE)))
         else:
-            child.running = answer
+            assert not self.redis.hexists(record_key(child.job.name), "due_ms"), "it was not due"
 
     def move_on(self, child: Child) -> None:
         child.running = None
         child.place += 1
         if child.place == len(child.jobs):
+            main = self.parent(child)
             self.forget(child)
             child.place -= 1
+            if (
+                child.put_off and main is not None and not main.stopped
+            ):  # else it is found when its lease is over
+                self.leases.release(child.lease, delay_ms=HOUR_MS)
+                self.ended.add(child.lease.holder)
+
+    def first_has_run_in_vain(self) -> None:
+        main = self.mains[0]
+        main.stopped = False
+        if main.children and main.children[0].running is not None:
+            self.fail(main.children[0])
+        main.stopped = True
 
     def forget(self, child: Child) -> None:
         main = self.parent(child)
@@ -389,7 +490,10 @@ class Model(RuleBasedStateMachine):
     def all_units(self) -> list[str]:
         tenants = self.units("cellblock:tenants")
         waiting = [unit for tenant in tenants for unit in self.units(f"cellblock:waiting:{tenant}")]
-        return waiting + self.units("cellblock:leases")
+        return waiting + self.units("cellblock:leases") + self.units("cellblock:delayed")
+
+    def retries(self, job: Job) -> int:
+        return int(self.redis.hget(record_key(job.name), "retries") or 0)
 
     def jobs_of(self, unit: str) -> Sequence[Job]:
         message: Any = self.redis.hget(unit, "message")
@@ -413,11 +517,13 @@ def interleavings(steps: str) -> Iterator[str]:
             yield letter + order
 
 
-@pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd", "aarbbx", "aarbcx"])
 def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: type[Model], steps: str) -> None:
     """Each takes, begins, finishes (a, b); both lose what they have in between (x); a client cancels (c).
 
-    And a pool process of the first dies, and what it had is given back (d), whoever has it by then.
+    And a pool process of the first dies, and what it had is given back (d), whoever has it by then; or it has
+    run the job in vain, which is put off (r).
     """
     for order in interleavings(steps):
         model = machine()
@@ -434,6 +540,8 @@ def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: typ
                     main.stopped = True
                 case "x":
                     model.time_passes_and_somebody_looks()
+                case "r":
+                    model.first_has_run_in_vain()
                 case "c":
                     model.cancel(JOBS[0])
                 case "d":

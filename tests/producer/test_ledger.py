@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from cellblock_producer import Client, JobConflict
 from cellblock_producer.contract import ErrorInfo, ErrorKind, Job, Result, settle_failure, settle_success
-from cellblock_producer.keys import DEFAULT_QUEUE, JobName, record_key, result_key
-from cellblock_producer.ledger import Begun, Grave, Ledger
-from cellblock_producer.listing import list_dead
+from cellblock_producer.keys import DEFAULT_QUEUE, SHARES, JobName, record_key, result_key, stop_channel
+from cellblock_producer.leases import Lease, Leases, Released
+from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.listing import Place, list_dead, list_queue
 from cellblock_producer.scripts import DEAD_TTL_S, UNFINISHED_TTL_S
 from cellblock_producer.wire import task_message
 from redis import Redis
@@ -174,3 +175,154 @@ def test_a_dead_job_starts_anew(client: Client, ledger: Ledger, redis: Redis) ->
     assert take(redis) == job()
     assert ledger.begin(NAME, job().digest()).attempts == 1
     assert ledger.finish(NAME, answer(job())) == answer(job())
+
+
+HOLDER = "1-ab-7"
+
+
+def retried_job(**fields: Any) -> Job:
+    retry = {"max_retries": 2, "interval_ms": 60_000}
+    return Job.model_validate(job().model_dump(exclude_defaults=True) | {"retry": retry} | fields)
+
+
+def in_hand(client: Client, redis: "Redis", ours: Job) -> Lease:
+    """Submit a job and take it, as a worker does."""
+    client.submit(ours)
+    delivery = Leases(redis, 60_000).take(DEFAULT_QUEUE, HOLDER)
+    assert delivery is not None
+    return delivery.lease
+
+
+def test_a_job_is_put_off_and_begun_again_when_it_is_due(
+    client: Client, ledger: Ledger, redis: Redis
+) -> None:
+    ours, leases = retried_job(), Leases(redis, 60_000)
+    lease = in_hand(client, redis, ours)
+    assert ledger.begin(NAME, ours.digest(), Turn(lease)).attempts == 1
+    for _ in range(2):  # the second time since the answer got lost
+        delay = ledger.postpone(NAME, ours.retry, lease, None)
+        assert isinstance(delay, int)
+        assert 0 < delay <= 60_000
+    assert (record(redis)["state"], record(redis)["retries"]) == ("queued", "1")
+    with pytest.raises(JobBusy, match="not due") as early:
+        ledger.begin(NAME, ours.digest(), Turn(lease))
+    assert 0 < early.value.for_ms <= 60_000
+    assert leases.release(lease, delay_ms=60_000) is Released.RELEASED
+    assert [each.place for each in list_queue(redis, DEFAULT_QUEUE, 9)] == [Place.DELAYED]
+    leases.reap(DEFAULT_QUEUE, pause_ms=0)
+    redis.delete("cellblock")  # the list of wake-ups
+    assert leases.take(DEFAULT_QUEUE, HOLDER) is None
+    redis.zadd("cellblock:delayed", {lease.unit: 1})
+    redis.hset(record_key(NAME), "due_ms", 1)
+    leases.reap(DEFAULT_QUEUE, pause_ms=60_000)  # although somebody has looked just now
+    assert redis.llen(DEFAULT_QUEUE) == 1
+    again = leases.take(DEFAULT_QUEUE, "1-ab-8")
+    assert again is not None
+    assert ledger.begin(NAME, ours.digest(), Turn(again.lease)).attempts == 2
+
+
+def test_a_job_is_put_off_as_often_as_it_may_be(client: Client, ledger: Ledger, redis: Redis) -> None:
+    ours = retried_job()
+    lease = in_hand(client, redis, ours)
+    for attempt in (1, 2):
+        assert ledger.begin(NAME, ours.digest(), Turn(lease)).attempts == attempt
+        assert isinstance(ledger.postpone(NAME, ours.retry, lease, None), int)
+        redis.hdel(record_key(NAME), "due_ms")
+    assert ledger.begin(NAME, ours.digest(), Turn(lease)).attempts == 3
+    assert ledger.postpone(NAME, ours.retry, lease, None) is None
+
+
+def test_only_its_holder_puts_a_job_off(client: Client, ledger: Ledger, redis: Redis) -> None:
+    ours = retried_job()
+    lease = in_hand(client, redis, ours)
+    with pytest.raises(LeaseLost):
+        ledger.postpone(NAME, ours.retry, Lease(lease.unit, "another"), None)
+    stands = ledger.finish(NAME, answer(ours), Turn(lease))
+    assert ledger.postpone(NAME, ours.retry, lease, None) == stands
+
+
+def test_lost_workers_are_counted_apart_from_retries(client: Client, redis: Redis) -> None:
+    ours, ledger = retried_job(), Ledger(redis, ttl_s=60, max_attempts=1)
+    lease = in_hand(client, redis, ours)
+    assert not ledger.begin(NAME, ours.digest(), Turn(lease)).exhausted
+    ledger.postpone(NAME, ours.retry, lease, None)
+    redis.hdel(record_key(NAME), "due_ms")
+    assert not ledger.begin(NAME, ours.digest(), Turn(lease)).exhausted
+    lost = Lease(lease.unit, "another")  # the first holder is gone
+    redis.hset(lease.unit, "holder", "another")
+    begun = ledger.begin(NAME, ours.digest(), Turn(lost))
+    assert (begun.exhausted, begun.attempts) == (True, 2)
+
+
+def test_past_its_deadline_a_job_is_not_begun(client: Client, ledger: Ledger, redis: Redis) -> None:
+    ours = retried_job(deadline_ms=1)
+    begun = ledger.begin(NAME, ours.digest(), Turn(in_hand(client, redis, ours)), ours.deadline_ms)
+    assert (begun.expired, begun.attempts, record(redis)["state"]) == (True, 0, "queued")
+
+
+def test_a_deadline_ends_the_wait_for_a_retry(client: Client, ledger: Ledger, redis: Redis) -> None:
+    now: Any = redis.time()
+    ours = retried_job(deadline_ms=(now[0] + 30) * 1000)
+    lease = in_hand(client, redis, ours)
+    assert not ledger.begin(NAME, ours.digest(), Turn(lease), ours.deadline_ms).expired
+    delay = ledger.postpone(NAME, ours.retry, lease, ours.deadline_ms)
+    assert isinstance(delay, int)
+    assert 0 < delay <= 30_001
+    redis.hset(record_key(NAME), "due_ms", (now[0] + 3600) * 1000)
+    assert ledger.begin(NAME, ours.digest(), Turn(lease), deadline_ms=1).expired
+
+
+def test_a_job_that_is_put_off_can_be_cancelled(client: Client, ledger: Ledger, redis: Redis) -> None:
+    ours = retried_job()
+    lease = in_hand(client, redis, ours)
+    ledger.begin(NAME, ours.digest(), Turn(lease))
+    ledger.postpone(NAME, ours.retry, lease, None)
+    Leases(redis, 60_000).release(lease, delay_ms=60_000)
+    client.attach("one", "acme").cancel()
+    result = client.get("one", "acme")
+    assert result is not None
+    assert (result.error and result.error.kind, result.attempts) == ("cancelled", 1)
+    assert not redis.exists("cellblock:delayed", "cellblock:leases", "cellblock:tenants")
+
+
+def test_who_runs_a_cancelled_job_is_told_and_told_again(
+    client: Client, ledger: Ledger, redis: Redis
+) -> None:
+    with redis.pubsub(ignore_subscribe_messages=True) as ears:  # type: ignore[no-untyped-call]
+        ears.subscribe(stop_channel("1-ab"))
+        ears.get_message(timeout=60)  # the subscription
+        lease = in_hand(client, redis, job())
+        ledger.begin(NAME, job().digest(), Turn(lease))
+        client.attach("one", "acme").cancel()
+        heard = ears.get_message(timeout=60)
+    assert heard["data"] == f"{HOLDER} {NAME}".encode()
+    kept = Leases(redis, 60_000).renew([lease, Lease(lease.unit, "1-ab-70")])
+    assert (len(kept.lost), kept.stops) == (2, (f"{HOLDER} {NAME}",))
+
+
+@pytest.mark.parametrize("per_message", [1, 2])
+def test_what_a_cancelled_job_has_used_is_charged(
+    client: Client, ledger: Ledger, redis: Redis, per_message: int
+) -> None:
+    other = job().model_copy(update={"id": "two"})
+    client.submit_many([job(), other], per_message)
+    delivery = Leases(redis, 60_000).take(DEFAULT_QUEUE, HOLDER)
+    assert delivery is not None
+    ledger.begin(NAME, job().digest(), Turn(delivery.lease, last=False))
+    client.attach("one", "acme").cancel()
+    share: Any = redis.hget(DEFAULT_QUEUE + SHARES, "acme")
+    waiting, hands, used = (int(number) for number in share.split())
+    assert (waiting, hands) == ((1, 0) if per_message == 1 else (0, 1))
+    assert used > 0
+    # Its holder's own word, which comes later, is charged to nobody.
+    ledger.finish(NAME, answer(job()), Turn(delivery.lease, last=False))
+    assert redis.hget(DEFAULT_QUEUE + SHARES, "acme") == share
+
+
+def test_what_runs_is_left_alone_on_request(client: Client, ledger: Ledger, redis: Redis) -> None:
+    lease = in_hand(client, redis, job())
+    cancelled = settle_failure(job(), ErrorInfo(kind=ErrorKind.CANCELLED))
+    ledger.begin(NAME, job().digest(), Turn(lease))
+    assert not ledger.cancel(NAME, cancelled, unless_running=True)
+    assert ledger.cancel(NAME, cancelled, unless_running=False)
+    assert not ledger.cancel(NAME, cancelled, unless_running=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from cellblock_producer import AsyncClient, Client, Job
+from cellblock_producer import AsyncClient, Client, Job, Retry
 from cellblock_producer.contract import settle_success
 from cellblock_producer.keys import DEFAULT_QUEUE, SHARES, record_key
 from cellblock_producer.leases import Delivery, Leases, Stray
@@ -26,6 +26,12 @@ def job(job_id: str, tenant: str = "default", priority: int = 5, code: str = "x"
     return Job.model_validate(
         {"id": job_id, "tenant": tenant, "language": "python3", "code": code, "priority": priority}
     )
+
+
+_SET_BACK = """
+local time = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'began', string.format('%.0f', time[1] * 1000000 + time[2] - ARGV[1]))
+"""
 
 
 @dataclass
@@ -55,10 +61,11 @@ class Played:
         return True
 
     def _end(self, job: Job, delivery: Delivery) -> None:
-        now = self.redis.time()
-        took_us = int(self.takes_s(job) * 1_000_000)
-        self.redis.hset(record_key(job.name), "began", now[0] * 1_000_000 + now[1] - took_us)
-        self._ledger.finish(job.name, settle_success(job, {}), Turn(delivery.lease))
+        ending = self._ledger._finishing(job.name, settle_success(job, {}), Turn(delivery.lease), None, "")
+        pipe = self.redis.pipeline(transaction=True)  # so that no time passes in between
+        pipe.eval(_SET_BACK, 1, record_key(job.name), int(self.takes_s(job) * 1_000_000))
+        pipe.eval(ending.script.text, len(ending.keys), *ending.keys, *ending.args)
+        assert pipe.execute()[1][0] == b"written"
         self.used_s[job.tenant] += self.takes_s(job)
         self.ended.append(job)
 
@@ -188,6 +195,22 @@ def test_a_worker_that_dies_is_charged_for_too(client: Client, redis: "Redis") -
     assert share_of(redis, "a")[2] >= 30_000_000
 
 
+def test_each_run_of_a_job_that_is_retried_is_charged(client: Client, redis: "Redis") -> None:
+    client.submit(job("again", "a"))
+    ledger, leases = Ledger(redis, ttl_s=60, lease_ms=60_000), Leases(redis, 60_000)
+    for run in (1, 2):
+        delivery = take_unit(redis)
+        assert delivery is not None
+        again = jobs_in(delivery.message)[0]
+        ledger.begin(again.name, again.digest(), Turn(delivery.lease))
+        redis.hset(record_key(again.name), "began", (redis.time()[0] - 1000) * 1_000_000)
+        retry = Retry(max_retries=5, interval_ms=0)
+        assert ledger.postpone(again.name, retry, delivery.lease, None) == 0
+        leases.release(delivery.lease)
+        assert share_of(redis, "a")[2] // 1_000_000_000 == run
+        assert share_of(redis, "a")[:2] == [1, 0]
+
+
 def test_the_jobs_of_a_batch_are_charged_as_they_end(client: Client, redis: "Redis") -> None:
     client.submit_many([job(f"{n}", "a") for n in range(3)], per_message=3)
     delivery = take_unit(redis)
@@ -196,11 +219,10 @@ def test_the_jobs_of_a_batch_are_charged_as_they_end(client: Client, redis: "Red
     for n, each in enumerate(jobs_in(delivery.message), 1):
         turn = Turn(delivery.lease, last=n == 3)
         ledger.begin(each.name, each.digest(), turn)
-        now = redis.time()
-        redis.hset(record_key(each.name), "began", (now[0] - 10) * 1_000_000)
+        redis.hset(record_key(each.name), "began", (redis.time()[0] - 1000) * 1_000_000)
         ledger.finish(each.name, settle_success(each, {}), turn)
         assert share_of(redis, "a")[1:2] == [0 if n == 3 else 1]
-        assert n * 10_000_000 <= share_of(redis, "a")[2] < n * 11_000_000 + 1_000_000
+        assert share_of(redis, "a")[2] // 1_000_000_000 == n
 
 
 def test_tenants_are_forgotten_when_they_would_start_at_the_clock_anyway(

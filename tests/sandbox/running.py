@@ -60,6 +60,13 @@ def has_private_root(sandbox: Sandbox) -> bool:
     return any(layer.name == "private root" and layer.on for layer in sandbox.layers)
 
 
+def may_look_into_processes() -> bool:
+    """Whether we have CAP_SYS_PTRACE, for those that are not dumpable; root in a container has not."""
+    status = Path("/proc/self/status").read_text()
+    capabilities = int(status.partition("CapEff:")[2].split()[0], 16)
+    return bool(capabilities >> 19 & 1)
+
+
 def children(pid: int) -> list[int]:
     """All processes that descend from `pid`."""
     parents: dict[int, int] = {}

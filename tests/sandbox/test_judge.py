@@ -77,6 +77,10 @@ TABLE = {
         status=9,
         exit_code=-9,
     ),
+    "stopped on request": Row(
+        verdict=Verdict.CANCELLED, message="on request", stop=Stop.ASKED, status=9, exit_code=-9
+    ),
+    "an answer before the request": Row(verdict=Verdict.SUCCEEDED, frame=ANSWER, status=9, stop=Stop.ASKED),
     "killed by the kernel for CPU": Row(verdict=Verdict.CPU_LIMIT, usage=OVER, status=9, exit_code=-9),
     "told by the kernel of CPU": Row(
         verdict=Verdict.CPU_LIMIT, status=signal.SIGXCPU, exit_code=-signal.SIGXCPU
@@ -125,7 +129,7 @@ ENDINGS = st.builds(
     usage=st.builds(Usage, cpu_ns=st.integers(0, 10**12)),
 )
 # What only the owner may say of a cell.
-OURS = {Verdict.TIMEOUT, Verdict.CPU_LIMIT, Verdict.CRASHED}
+OURS = {Verdict.TIMEOUT, Verdict.CPU_LIMIT, Verdict.CRASHED, Verdict.CANCELLED}
 
 
 @given(ENDINGS, st.builds(Limits, cpu_ms=st.integers(1, 10**6), output_bytes=st.integers(1, 100)))

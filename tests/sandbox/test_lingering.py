@@ -10,8 +10,16 @@ from tests.sandbox.running import await_end, children, watched
 from tests.sandbox.test_lifecycle import is_stopped, until
 
 # A thread that goes on after the answer, as long as it is let.
-SPINS = Program(code="import threading\ndef main():\n    threading.Thread(target=spin).start()\n    return {}\n"
-                     "def spin():\n    while True: pass")  # fmt: skip
+SPINS = Program(
+    code="""
+import threading
+def spin():
+    while True: pass
+def main():
+    threading.Thread(target=spin).start()
+    return {}
+"""
+)
 NOTHING = Program(code="def main(): return {}")
 
 

@@ -116,7 +116,19 @@ def test_never_allowed_whatever_the_arguments(name: str) -> None:
     assert ALLOW not in {answer(name, a, b, c) for a in values for b in values for c in values}
 
 
+CLOCKS = ("clock_gettime", "clock_getres", "clock_nanosleep")
+OTHERS_CLOCK = ~1234 << 3 | 2
+
 CONDITIONS = [
+    *[(name, (clock,), ALLOW) for name in CLOCKS for clock in (*range(12), HIGH | 2)],
+    *[(name, (OTHERS_CLOCK,), ENOSYS) for name in CLOCKS],
+    *[(name, (OTHERS_CLOCK % 2**32,), ENOSYS) for name in CLOCKS],
+    *[("futex", (0, one | flags), ALLOW) for one in (0, 1, 3, 4, 5, 9, 10) for flags in (0, 128, 384)],
+    *[("futex", (0, one | flags), ENOSYS) for one in (2, 6, 7, 8, 11, 12, 13) for flags in (0, 128, HIGH)],
+    ("getpriority", (0, 0), ALLOW),
+    *[("pipe2", (0, flags), ALLOW) for flags in (0, os.O_CLOEXEC | os.O_NONBLOCK, os.O_DIRECT)],
+    *[("pipe2", (0, os.O_EXCL | flags), ENOSYS) for flags in (0, os.O_CLOEXEC, HIGH)],
+    *[("getpriority", given, EPERM) for given in ((0, 1), (1, 0), (2, 0), (HIGH, 0), (0, HIGH), (2, 1))],
     ("openat", (-100, 0, os.O_RDONLY), ALLOW),
     ("openat", (-100, 0, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY), ALLOW),
     ("openat", (-100, 0, os.O_WRONLY), EPERM),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from cellblock_sandbox import Runtime, Sandbox, SandboxUnavailable, nodejs_runtime, python_runtime
+from cellblock_sandbox import Program, Runtime, Sandbox, SandboxUnavailable, nodejs_runtime, python_runtime
 
 RUNTIMES: dict[str, Callable[[], Runtime]] = {"python3": python_runtime, "nodejs": nodejs_runtime}
 
@@ -51,4 +51,6 @@ def test_it_is_done_again_for_each_new_zygote() -> None:
                 with pytest.raises(SandboxUnavailable, match="self-test"):
                     sandbox._next.result()
                 break
+        sandbox.run(Program(code="def main(): return {}"))
+        assert "self-test" in sandbox.trouble
         assert sandbox.zygote_pid == first

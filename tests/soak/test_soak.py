@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from tests.soak.through_queue import soak
+
 
 def test_every_job_gets_its_answer() -> None:
     # In a process of its own, since what is left of it is counted, and other tests' sandboxes live on here.
@@ -15,3 +17,8 @@ def test_every_job_gets_its_answer() -> None:
         assert (soaked["jobs"], soaked["wrong"]) == (400, [])
         assert soaked["zygotes"] > 1  # a new one is taken when it is ready, which depends on the load
     assert done.returncode == 0, done.stderr
+
+
+def test_every_job_of_a_mix_through_the_queue_gets_its_result() -> None:
+    soaked = soak(300)
+    assert (soaked.jobs, soaked.wrong, soaked.left) == (300, [], [])

@@ -84,6 +84,10 @@ class WorkerProcess:
     def stop(self, signum: int) -> int:
         """Send a signal; return the exit code."""
         self._process.send_signal(signum)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end; return the exit code."""
         return self._process.wait(WAIT_S)
 
     def _read(self, stream: IO[str]) -> None:

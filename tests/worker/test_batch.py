@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import redis
-from cellblock_producer import Cancellation, Client
+from cellblock_producer import Cancellation, Client, WorkerFailed
 from cellblock_producer.contract import ErrorKind, Job, Result, Status
 from cellblock_producer.keys import record_key
 from cellblock_producer.wire import MAX_BATCH
@@ -185,3 +185,11 @@ class TestLoss:
         with WorkerProcess(server.url).wait_until_ready():
             results = [handle.result(WAIT_S) for handle in handles]
         assert [result.attempts for result in results] == [1, 2, 1]
+
+
+def test_a_fault_of_ours_between_two_jobs_loses_neither(producer: Client, worker: WorkerProcess) -> None:
+    handles = producer.submit_many([make_job(), make_job("spoil"), make_job()], per_message=3)
+    with pytest.raises(WorkerFailed):
+        handles[1].result(WAIT_S)
+    assert [kind_of(handles[place].result(WAIT_S)) for place in (0, 2)] == [None, None]
+    assert producer.run(make_job("spoil"), WAIT_S).error is None  # its Result is written by then

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +22,10 @@ from tests.worker.harness import (
     stock_app,
     wait_for,
 )
+from tests.worker.program import mark_of
 
 WAIT_S = 60.0
-SHORT_LEASE = {"LEASE_MS": "500", "LOG_LEVEL": "info"}
+SHORT_LEASE = {"LEASE_MS": "1000", "LOG_LEVEL": "info"}
 
 
 @pytest.fixture
@@ -56,16 +56,13 @@ def test_jobs_of_a_killed_worker_run_elsewhere(
     server: EmbeddedServer, client: redis.Redis, producer: Client
 ) -> None:
     with WorkerProcess(server.url).wait_until_ready() as first:
-        handles = producer.submit_many([make_job("slow") for _ in range(6)])
-        wait_for(lambda: is_running(client, handles[0]) and in_hand(client) == 2)
+        handles = producer.submit_many([make_job("hang-once" if n < 2 else "echo") for n in range(6)])
+        wait_for(lambda: all(mark_of(handle.job_id).exists() for handle in handles[:2]))
         with WorkerProcess(server.url).wait_until_ready():
             first.stop(signal.SIGKILL)
-            killed = time.monotonic()
             results = [handle.result(WAIT_S) for handle in handles]
-            took = time.monotonic() - killed
     assert [result.error for result in results] == [None] * 6
-    assert sorted({result.attempts for result in results}) == [1, 2]
-    assert took < 30
+    assert [result.attempts for result in results[:2]] == [2, 2]
     assert nothing_is_left(client)
 
 
@@ -111,6 +108,24 @@ def test_a_worker_that_was_stopped_comes_back_and_changes_nothing(
     assert nothing_is_left(client)
 
 
+def test_who_has_lost_the_lease_gives_up_nobody(
+    server: EmbeddedServer, client: redis.Redis, producer: Client
+) -> None:
+    """A worker learns late that its pool process died, when the job is in other hands for the last time."""
+    settings = SHORT_LEASE | {"CONCURRENCY": "1", "MAX_ATTEMPTS": "2"}
+    with WorkerProcess(server.url, **settings).wait_until_ready() as first:
+        handle = producer.submit(make_job("slow"))
+        wait_for(lambda: is_running(client, handle))
+        pool = processes_under(first.pid)
+        _signal({first.pid, *pool}, signal.SIGSTOP)
+        with WorkerProcess(server.url, **settings).wait_until_ready():
+            wait_for(lambda: client.hget(record_key(handle.name), "attempts") == b"2")
+            _signal(pool, signal.SIGKILL)
+            _signal({first.pid}, signal.SIGCONT)
+            result = handle.result(WAIT_S)
+    assert (result.error, result.attempts) == (None, 2)
+
+
 def test_sigterm_takes_longer_than_a_lease_and_loses_none(
     server: EmbeddedServer, client: redis.Redis, producer: Client
 ) -> None:
@@ -128,26 +143,10 @@ def test_sigterm_takes_longer_than_a_lease_and_loses_none(
     assert nothing_is_left(client)
 
 
-def test_a_second_signal_is_quicker_and_loses_none(
-    server: EmbeddedServer, client: redis.Redis, producer: Client
-) -> None:
-    with WorkerProcess(server.url).wait_until_ready() as first:
-        handles = producer.submit_many([make_job("hang-once"), make_job("hang-once"), make_job()])
-        wait_for(lambda: all(is_running(client, handle) for handle in handles[:2]))
-        processes = processes_under(first.pid)
-        os.kill(first.pid, signal.SIGTERM)
-        first.wait_for_log("Warm shutdown")
-        first.stop(signal.SIGQUIT)
-        wait_for(lambda: not any(_exists(pid) for pid in processes))
-    assert in_hand(client) == 0
-    with WorkerProcess(server.url).wait_until_ready():
-        assert [handle.result(WAIT_S).error for handle in handles] == [None] * 3
-
-
 def test_sigquit_hands_back_what_runs(server: EmbeddedServer, client: redis.Redis, producer: Client) -> None:
     with WorkerProcess(server.url).wait_until_ready() as first:
         handle = producer.submit(make_job("hang-once"))
-        wait_for(lambda: is_running(client, handle))
+        wait_for(lambda: mark_of(handle.job_id).exists())
         first.stop(signal.SIGQUIT)
     assert in_hand(client) == 0
     with WorkerProcess(server.url).wait_until_ready():
@@ -172,6 +171,17 @@ def test_a_message_that_takes_workers_down_before_it_begins_is_given_up(
     assert result.error is not None
     assert (result.error.kind, result.branch, result.attempts) == (ErrorKind.WORKER_LOST, "fail", 0)
     assert client.zrange("cellblock:dead", 0, -1) == [str(handle.name).encode()]
+
+
+def test_a_message_that_takes_pool_processes_down_before_it_begins_is_given_up(
+    server: EmbeddedServer, producer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIES_UNREAD", "1")
+    handle = producer.submit(make_job())
+    with WorkerProcess(server.url, MAX_ATTEMPTS="1").wait_until_ready():
+        error = handle.result(WAIT_S).error
+    assert error is not None
+    assert error.kind == ErrorKind.WORKER_LOST
 
 
 def test_one_job_sent_twice_by_stock_senders_is_run_once(server: EmbeddedServer, client: redis.Redis) -> None:
@@ -221,7 +231,3 @@ def test_every_key_expires_or_is_counted(
 def _signal(pids: set[int], signum: int) -> None:
     for pid in pids:
         os.kill(pid, signum)
-
-
-def _exists(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()

@@ -117,7 +117,7 @@ def test_deadline_that_has_passed(client: redis.Redis, worker: WorkerProcess) ->
     job = make_job(deadline_ms=1_000, on_error={"strategy": "branch"})
     client.lpush("cellblock", task_message(job, "cellblock"))
     result = result_of(client, job.id)
-    assert (result.status, result.attempts) == (Status.EXCEPTION, 1)
+    assert (result.status, result.attempts) == (Status.EXCEPTION, 0)  # no cell was started
     assert result.error is not None
     assert result.error.kind == ErrorKind.EXPIRED
 

@@ -25,7 +25,7 @@ from cellblock_producer.contract import ErrorKind, Job
 from cellblock_producer.leases import Lease
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
-from . import transport
+from . import revoke, transport
 from .batch import run_batch
 from .envelope import Admitted
 from .holding import Holding
@@ -34,7 +34,10 @@ from .logs import Logging
 from .news import News
 from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
+from .sending import Sending
 from .settings import Settings
+from .shutdown import Shutdown
+from .stops import Listener, Stops
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
 
@@ -62,6 +65,9 @@ class Cellblock(Celery):
     link: LedgerLink
     holding: Holding
     news: News
+    sending: Sending
+    stops: Stops
+    listener: Listener
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
@@ -128,6 +134,7 @@ class Worker(StockWorker):
         # The banner would go to standard output.
         ours = {"without_gossip": True, "without_mingle": True, "quiet": True}
         super().__init__(app, hostname, **(options | ours))
+        self._end = Shutdown(cast("Cellblock", self.app).settings.grace_s)
 
     def start(self) -> None:
         """Run until a signal; raises SystemExit with code 3, before a job is taken, where `check` objects."""
@@ -139,7 +146,9 @@ class Worker(StockWorker):
         except Exception as error:
             _log.critical("the worker does not start: %s", error)
             raise SystemExit(DOES_NOT_START) from None
+        revoke.serve()
         _share_memory()
+        self._end.watch()
         super().start()
 
     def stats(self) -> dict[str, Any]:
@@ -149,10 +158,12 @@ class Worker(StockWorker):
         return told
 
     def on_consumer_ready(self, consumer: Any) -> None:
-        """Begin to look after the queue: from here on there is a pool, forked without that thread."""
+        """Begin to look after the queue: from here on there is a pool, forked without those threads."""
         super().on_consumer_ready(consumer)
         app = cast("Cellblock", self.app)
         app.holding.start()
+        app.listener.start(app.holding.worker)
+        app.sending.start()
         app.news.consuming(consumer)
         if app.watch is not None:
             app.watch.consuming(consumer)
@@ -167,9 +178,12 @@ class Worker(StockWorker):
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
+        self._end.done()
         super().on_stopped()
         app = cast("Cellblock", self.app)
+        app.listener.stop()
         app.holding.stop()
+        app.sending.stop()
         if app.watch is not None:
             app.watch.close()
 
@@ -221,8 +235,11 @@ def create_app(
     transport.register()
     app = Cellblock("cellblock", set_as_current=False, loader=Loader)
     app.settings, app.link = settings, LedgerLink(settings)
-    app.holding = Holding(settings, time_limit_s=app.time_limit_s(MAX_BATCH))
+    app.stops = Stops()
+    app.listener = Listener(settings, app.stops)
+    app.holding = Holding(settings, app.stops, time_limit_s=app.time_limit_s(MAX_BATCH))
     app.news = News(settings)
+    app.sending = Sending(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.expect = expect
     app.conf.update(_celery_settings(app))
@@ -259,6 +276,7 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
             prepare=app.prepare or _nothing,
             expect=app.expect_overlapped,
             lease=sealed.lease,
+            stops=app.stops,
             closes=bool(self.request.ignore_result),
         )
         jobs = sealed.open()

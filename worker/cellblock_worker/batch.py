@@ -3,8 +3,9 @@
 begin 1 -> run 1 -> finish 1, begin 2 -> run 2 -> finish 2, begin 3 -> ... -> finish n
 
 A Result goes out in the round trip that begins the next job: as soon as it is there, and before the next
-one runs. A job is begun when it is its turn, since that is what counts its attempts: where a process dies,
-the job in hand has one more, and its neighbours, which it takes along, none.
+one runs. A job that is to be run again leaves its turn to the others; when they are done, the batch is put
+back for it. A job is begun when it is its turn, since that is what counts its attempts: where a process
+dies, the job in hand has one more, and its neighbours, which it takes along, none.
 """
 
 import time
@@ -16,8 +17,18 @@ from cellblock_producer.errors import JobConflict
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, NotBegun
 
 from .joblog import log_result
+from .replies import reply_to_unread
 from .sealed import SealedJob
-from .task import Station, in_conflict, not_run, read_sealed, run_begun
+from .task import (
+    Station,
+    heed_revocation,
+    in_conflict,
+    not_run,
+    postpone,
+    put_back,
+    read_sealed,
+    run_begun,
+)
 
 
 def run_batch(batch: Sequence[SealedJob], station: Station, *, keep: bool) -> tuple[Result, ...]:
@@ -29,7 +40,8 @@ def run_batch(batch: Sequence[SealedJob], station: Station, *, keep: bool) -> tu
     Raises:
         celery.exceptions.Reject: Redis could not be reached in time, or another message has a job of it
             run just now; the batch is delivered again, when those that have a Result will not be run again.
-        celery.exceptions.Ignore: the batch is in other hands.
+        celery.exceptions.Retry: some jobs are to be run again, the first of them in so many seconds.
+        celery.exceptions.Ignore: the batch is in other hands, or Celery was told to end it.
     """
     turns = _Turns(station, keep=keep)
     for place, sealed in enumerate(batch, 1):
@@ -41,12 +53,16 @@ def run_batch(batch: Sequence[SealedJob], station: Station, *, keep: bool) -> tu
         turns.write(last=True)
     except redis.RedisError as trouble:
         raise not_run(batch[-1].name, trouble) from None
+    if turns.due is not None:
+        raise put_back(max(0, round((turns.due - time.monotonic()) * 1000)))
     return tuple(turns.results)
 
 
 class _Turns:
     def __init__(self, station: Station, *, keep: bool) -> None:
         self.results: list[Result] = []
+        self.due: float | None = None
+        """When the first job is to be run that was put off."""
         self._station = station
         self._keep = keep
         self._started = 0.0
@@ -58,37 +74,57 @@ class _Turns:
         if isinstance(job, Result):
             self.write()
             self._started = time.monotonic()
-            self._tell(self._station.ledger.finish(sealed.name, job, self._station.turn(last=last)))
+            turn = self._station.turn(last=last and self.due is None)
+            to = reply_to_unread(sealed, self._station.settings)
+            self._tell(self._station.ledger.finish(sealed.name, job, turn, reply_to=to))
             return
-        begun = self._begin(job, last=last)
+        begun = self._begin(job, last=last and self.due is None)
         self._started = time.monotonic()
-        if isinstance(begun, LeaseLost | JobBusy):
+        if isinstance(begun, JobBusy) and begun.for_ms:
+            self._put_off(begun.for_ms)
+        elif isinstance(begun, LeaseLost | JobBusy):
             raise begun
-        if isinstance(begun, JobConflict):
+        elif isinstance(begun, JobConflict):
             self._tell(in_conflict(job, begun, self._station))
         elif begun.result is not None:
             self._tell(begun.result)
         else:
-            self._unwritten = job, run_begun(job, begun, self._station)
+            self._ran(job, run_begun(job, begun, self._station))
             self._station.prepare()  # at once: here it is the next job that waits
 
     def write(self, *, last: bool = False) -> None:
         """Write the Result that is still to be written."""
         if self._unwritten is not None:
             (job, result), station = self._unwritten, self._station
-            turn, grave = station.turn(last=last), station.grave(job, result)
+            turn, grave = station.turn(last=last and self.due is None), station.grave(job, result)
             self._tell(station.ledger.finish(job.name, result, turn, grave))
+
+    def _ran(self, job: Job, result: Result) -> None:
+        put_off = postpone(job, result, self._station)
+        if isinstance(put_off, int):
+            self._put_off(put_off)
+        elif put_off is not None:
+            self._tell(put_off)
+        else:
+            self._unwritten = job, result
+
+    def _put_off(self, delay_ms: int) -> None:
+        due = time.monotonic() + delay_ms / 1000
+        self.due = due if self.due is None else min(due, self.due)
 
     def _begin(self, job: Job, *, last: bool) -> Begun | NotBegun:
         station, turn = self._station, self._station.turn(last=last)
+        digest, to = job.digest(), station.reply_to(job)
         if self._unwritten is not None:
             before, result = self._unwritten
             grave = station.grave(before, result)
-            stands, begun = station.ledger.hand_over(result, job.name, job.digest(), turn, grave)
+            stands, begun = station.ledger.hand_over(
+                result, job.name, digest, turn, grave, job.deadline_ms, to
+            )
             self._tell(stands)
             return begun
         try:
-            return station.ledger.begin(job.name, job.digest(), turn)
+            return station.ledger.begin(job.name, digest, turn, job.deadline_ms, to)
         except (JobConflict, LeaseLost, JobBusy) as not_begun:
             return not_begun
 
@@ -97,3 +133,4 @@ class _Turns:
         if self._keep:
             self.results.append(stands)
         log_result(stands, (time.monotonic() - self._started) * 1000)
+        heed_revocation(stands, self._station)

@@ -1,5 +1,6 @@
 """The straight path of a job in a pool process: Job -> program and limits -> cell -> Outcome -> Result."""
 
+from collections.abc import Callable
 from typing import Final
 
 from cellblock_producer.contract import (
@@ -32,12 +33,15 @@ _KINDS: Final = {
     Verdict.OUTPUT_LIMIT: ErrorKind.OUTPUT_LIMIT,
     Verdict.BLOCKED: ErrorKind.BLOCKED,
     Verdict.CRASHED: ErrorKind.CRASHED,
+    Verdict.CANCELLED: ErrorKind.CANCELLED,
 }
 _MODES: Final = {JobMode.MAIN: Mode.MAIN, JobMode.SCRIPT: Mode.SCRIPT}
 
 
-def execute(job: Job, settings: Settings) -> Result:
-    """Run the job's code in a cell. Whatever the code does is a Result. Call `slot.prepare` after it.
+def execute(job: Job, settings: Settings, stop: Callable[[], bool] | None = None) -> Result:
+    """Run the job's code in a cell, until `stop` says true. Whatever the code does is a Result.
+
+    Call `slot.prepare` after it.
 
     Raises CellLost and SandboxUnavailable: faults of ours.
     """
@@ -46,7 +50,7 @@ def execute(job: Job, settings: Settings) -> Result:
     except slot.NoSuchRuntime as error:
         return settle_failure(job, ErrorInfo(kind=ErrorKind.INVALID_JOB, message=str(error)))
     program = Program(code=job.code, mode=_MODES[job.mode])
-    outcome = sandbox.run(program, job.inputs, limits_of(job, settings), prepare=False)
+    outcome = sandbox.run(program, job.inputs, limits_of(job, settings), prepare=False, stop=stop)
     return settle(job, outcome, settings.rules())
 
 

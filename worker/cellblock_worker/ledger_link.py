@@ -7,16 +7,27 @@ from contextlib import suppress
 from typing import Any
 
 import redis
-from cellblock_producer.contract import ErrorInfo, ErrorKind, Execution, Result, settle_failure, settle_unread
+from cellblock_producer.contract import (
+    ErrorInfo,
+    ErrorKind,
+    Execution,
+    Result,
+    is_retried,
+    settle_cancelled,
+    settle_failure,
+    settle_unread,
+)
 from cellblock_producer.errors import InvalidJob
 from cellblock_producer.job import read_job
-from cellblock_producer.keys import record_key, result_key
+from cellblock_producer.keys import JobName, record_key, result_key
+from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Grave, Ledger
 from cellblock_producer.wire import task_message
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from .envelope import Refused
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
 from .watch import tally
@@ -80,25 +91,31 @@ class LedgerLink:
         if client is not None:
             client.close()
 
-    def may_run_again(self, job: SealedJob) -> bool:
-        """Say whether a job whose pool process died may be delivered once more.
+    def is_delivered_again(self, job: SealedJob) -> bool:
+        """Say whether a job whose pool process died is to be delivered once more, or is to be given up.
 
-        It may when its Result stands already, since delivering it then runs nothing.
+        It is when its Result stands already, since delivering it then runs nothing, and when it wants to be
+        put off now, since whoever takes it next does that.
         """
         client = self._client()
         if client.exists(result_key(job.name)):
             return True
-        return int(client.hget(record_key(job.name), "attempts") or 0) < self._settings.max_attempts
-
-    def is_running(self, job: SealedJob) -> bool:
-        """Say whether the job, and no other of its name, was begun and has no Result."""
-        state, digest = self._client().hmget(record_key(job.name), "state", "digest")
-        if state != b"running" or digest is None:
-            return False
+        attempts, retries = client.hmget(record_key(job.name), "attempts", "retries")
+        if int(attempts or 0) < self._settings.max_attempts + int(retries or 0):
+            return True
         try:
-            return read_job(job.open()).digest().encode() == digest
+            return is_retried(read_job(job.open()), ErrorKind.WORKER_LOST)
         except InvalidJob:
             return False
+
+    def cancel(self, name: JobName, *, unless_running: bool) -> bool:
+        """Cancel a job that waits or runs, anywhere. False: it is done, is not known or is left alone."""
+        return self.ledger.cancel(name, settle_cancelled(name, {}), unless_running=unless_running)
+
+    def is_running(self, name: JobName, lease: Lease) -> bool:
+        """Say whether the job was begun by this holder and by nobody after it, and has no Result."""
+        fields = self._client().hmget(record_key(name), "state", "runner", "runner_holder")
+        return fields == [b"running", lease.unit.encode(), lease.holder.encode()]
 
     def give_up(self, job: SealedJob, kind: ErrorKind, message: str, worker: str) -> bool:
         """Write a Result for a job that will not be run (again); one that stands already stands.
@@ -106,7 +123,7 @@ class LedgerLink:
         False where Redis would not record it.
         """
         error = ErrorInfo(kind=kind, message=message)
-        execution = Execution(worker=worker)
+        execution = Execution(attempts=self._attempts(job.name), worker=worker)
         grave = None
         try:
             read = read_job(job.open())
@@ -115,7 +132,7 @@ class LedgerLink:
                 grave = Grave(self._settings.queue, task_message(read, self._settings.queue))
         except InvalidJob:
             result = settle_unread(job.name, error, execution)
-        return self._record(result, kind, grave)
+        return self._record(result, kind, grave, reply_to_unread(job, self._settings))
 
     def refuse(self, refused: Refused) -> bool:
         """Record a message that is no job, where it says whose it was; else log it and let it go.
@@ -129,9 +146,14 @@ class LedgerLink:
         recorded = [self._record(settle_unread(name, error), error.kind) for name in refused.names]
         return all(recorded)
 
-    def _record(self, result: Result, kind: str, grave: Grave | None = None) -> bool:
+    def _attempts(self, name: JobName) -> int:
+        with suppress(redis.RedisError):  # it is the Result that counts, which may not be recorded either
+            return int(self._client().hget(record_key(name), "attempts") or 0)
+        return 0
+
+    def _record(self, result: Result, kind: str, grave: Grave | None = None, to: str = "") -> bool:
         try:
-            self.ledger.finish(result.name, result, grave=grave)
+            self.ledger.finish(result.name, result, grave=grave, reply_to=to)
         except redis.RedisError as error:
             _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
             return False

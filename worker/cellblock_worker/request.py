@@ -13,12 +13,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
-from celery.exceptions import Reject, TimeLimitExceeded
+from billiard.exceptions import Terminated, WorkerLostError
+from celery.exceptions import Ignore, Reject, Retry, TimeLimitExceeded
 from celery.worker.request import Request as StockRequest
+from celery.worker.state import task_ready
 from cellblock_producer.contract import ErrorKind
 
 from .ledger_link import LedgerLink
 from .sealed import Sealed, SealedJob
+from .task import InternalFaultError
 
 if TYPE_CHECKING:
     from .app import Cellblock
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 TROUBLE_PAUSE_MS = 1000
 
 _STOPPED = "The worker did not answer in time and was stopped."
+_FAULT = "The worker met a fault of its own when it ran the job; this is not the job's fault."
+# What our tasks raise, and what Celery handles without an acknowledgement.
+_EXPECTED = (Ignore, Reject, Retry, Terminated, WorkerLostError, InternalFaultError)
 
 
 class Request(StockRequest):
@@ -38,6 +44,7 @@ class Request(StockRequest):
     _eventer: Any
     told = False
     """Whether an event has told that it runs."""
+    _already_revoked: bool
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
@@ -61,24 +68,45 @@ class Request(StockRequest):
         if self._eventer and self._eventer.enabled:
             cast("Cellblock", self.app).news.tell(self._eventer, self, type, fields)
 
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """End what runs, for Celery's revoke: the cell, and not the pool process."""
+        cast("Cellblock", self.app).stops.post(self._sealed.lease.holder)
+        if not self._already_revoked:
+            self._announce_revoked("terminated", True, signal, False)
+
+    def on_success(self, failed__retval__runtime: Any, **options: Any) -> None:
+        """Handle an answer; one that was revoked meanwhile has had its own."""
+        if self._already_revoked:
+            task_ready(self)
+        else:
+            super().on_success(failed__retval__runtime, **options)
+
+    def on_retry(self, exc_info: Any) -> None:
+        """Put back what is to be run again later; Celery would have sent a copy."""
+        self._message.delay_ms = max(1, round(exc_info.exception.when * 1000))
+        self.reject(requeue=True)
+        super().on_retry(exc_info)
+
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Handle a pool process that outlived the time limit of last resort."""
+        """Handle a pool process that outlived the time limit of last resort; `on_failure` came before."""
         self._message.closed = False
-        if not soft and not self._batch:
-            self._give_up(self._sealed.jobs(), ErrorKind.INTERNAL, _STOPPED)
         super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
-        """Handle a failure; of a batch that outlived its time limit, all goes back but the job that hangs.
+        """Handle a failure. Celery acknowledges the message here, so nothing without a Result may pass.
 
-        Celery calls this before `on_timeout`, and acknowledges the message here.
+        Of a message that outlived its time limit, or met a fault of ours that it did not expect, the job in
+        hand is answered, and what else there is goes back.
         """
-        exception = exc_info.exception
+        exception = getattr(exc_info.exception, "exc", exc_info.exception)
         self._message.closed = False
-        if isinstance(getattr(exception, "exc", exception), Reject):
+        if isinstance(exception, Reject):
             self._message.delay_ms = TROUBLE_PAUSE_MS
-        if self._batch and isinstance(getattr(exception, "exc", exception), TimeLimitExceeded):
-            self._stop_hanging()
+        elif isinstance(exception, TimeLimitExceeded):
+            self._answer_in_hand(_STOPPED)
+        elif isinstance(exception, Exception) and not isinstance(exception, _EXPECTED):
+            self._message.delay_ms = TROUBLE_PAUSE_MS
+            self._answer_in_hand(_FAULT)
         super().on_failure(exc_info, send_failed_event, return_ok)
 
     def _success_was_stored(self) -> bool:
@@ -93,7 +121,9 @@ class Request(StockRequest):
         back, that one is left out, as those are that were finished.
         """
         try:
-            lost = [job for job in self._in_hand() if not self._link.may_run_again(job)]
+            in_hand = self._in_hand()
+            self._message.lost = not in_hand  # else the attempt is counted
+            lost = [job for job in in_hand if not self._link.is_delivered_again(job)]
         except redis.RedisError:
             lost = []  # the next to take it will ask
         self._give_up(lost, ErrorKind.WORKER_LOST, "The worker process died each time that it ran the job.")
@@ -102,15 +132,22 @@ class Request(StockRequest):
             self.reject(requeue=True)
         return again
 
-    def _stop_hanging(self) -> None:
-        with suppress(redis.RedisError):  # the one that hangs is begun once more, then
-            self._give_up(self._in_hand(), ErrorKind.INTERNAL, _STOPPED)
-        self.reject(requeue=True)
+    def _answer_in_hand(self, message: str) -> None:
+        """Answer the job in hand; the rest goes back, and all of it where Redis does not let us answer."""
+        in_hand: list[SealedJob] = []
+        with suppress(redis.RedisError):
+            in_hand = self._in_hand()
+        self._give_up(in_hand, ErrorKind.INTERNAL, message)
+        if self._batch or not in_hand:
+            self.reject(requeue=True)
 
     def _in_hand(self) -> list[SealedJob]:
-        """Return the job that was being run: of a batch, where one comes after the other, none or one."""
-        jobs = self._sealed.jobs()
-        return [job for job in jobs if self._link.is_running(job)][:1] if self._batch else jobs
+        """Return the job that is being run: none or one, as those of a batch come one after the other.
+
+        None where we have lost the lease: what becomes of the job is for the other holder to say.
+        """
+        lease = self._message.lease
+        return [job for job in self._sealed.jobs() if self._link.is_running(job.name, lease)][:1]
 
     def _announce_revoked(self, reason: str, terminated: bool, signum: object, expired: bool) -> None:
         self._message.closed = False

@@ -27,6 +27,11 @@ class RuntimeSettings(BaseModel):
     packages: Path | None = Field(
         default=None, description="Folder of `pip install --target` or `npm install --prefix`."
     )
+    distributions: tuple[str, ...] = Field(
+        default=(),
+        description="Packages that are installed beside the worker to lend to Python code, each by name and "
+        "those that it needs, too; nothing else of the worker's is seen.",
+    )
     preload: tuple[str, ...] = Field(
         default=(), description="Modules to load once, ahead of all jobs, beside the usual ones."
     )
@@ -35,7 +40,18 @@ class RuntimeSettings(BaseModel):
     def _check(self) -> Self:
         if self.language is Language.PYTHON3 and self.interpreter is not None:
             raise ValueError("a Python runtime runs on the worker's own interpreter; leave `interpreter` out")
+        if self.language is not Language.PYTHON3 and self.distributions:
+            raise ValueError("`distributions` are Python's; use `packages`")
         return self
+
+
+DATA_NAME: Final = "python3-data"
+DATA: Final = RuntimeSettings(
+    language=Language.PYTHON3,
+    distributions=("numpy", "pandas", "python-dateutil", "six"),
+    preload=("numpy", "numpy.random", "pandas"),
+)
+"""For code that computes with numpy and pandas, which the worker's extra `data` brings."""
 
 
 def read_runtimes(given: object) -> object:
@@ -76,4 +92,6 @@ def build(name: str, settings: RuntimeSettings) -> Runtime:
         preload = (*node.PRELOAD, *settings.preload)
         interpreter, packages = settings.interpreter, settings.packages
         return best_nodejs_runtime(name, interpreter=interpreter, packages=packages, preload=preload)
-    return python_runtime(name, packages=settings.packages, preload=(*python.PRELOAD, *settings.preload))
+    distributions = (*python.DISTRIBUTIONS, *settings.distributions)
+    preload = (*python.PRELOAD, *settings.preload)
+    return python_runtime(name, distributions=distributions, packages=settings.packages, preload=preload)

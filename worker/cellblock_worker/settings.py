@@ -8,10 +8,11 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from cellblock_producer.contract import Language
 from cellblock_producer.scripts import MOST, MOST_EACH
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from .output_settings import OutputSettings
-from .runtimes import DEFAULTS, RuntimeSettings, read_runtimes
+from .reply_settings import ReplySettings, read_names
+from .runtimes import DATA, DATA_NAME, DEFAULTS, RuntimeSettings, read_runtimes
 
 PREFIX = "CELLBLOCK_"
 GATEWAY_PREFIX = "CELLBLOCK_GATEWAY_"
@@ -23,11 +24,7 @@ class SettingsError(ValueError):
     """An environment variable is unknown or holds a value that does not fit; the message names it."""
 
 
-def _names(given: object) -> object:
-    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
-
-
-class Settings(OutputSettings):
+class Settings(OutputSettings, ReplySettings):
     """One frozen object; `CELLBLOCK_WALL_MS` sets `wall_ms`, and so on for every field."""
 
     redis_url: str = Field(
@@ -101,16 +98,33 @@ class Settings(OutputSettings):
         '{"python3": {}, "nodejs": {"interpreter": …}, '
         '"python3-data": {"language": "python3", "packages": …, "preload": ["numpy"]}}.',
     )
-    require_layers: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+    data_runtime: bool = Field(
+        default=False,
+        description="Keep the runtime `python3-data` warm, too, which has numpy and pandas; they come with "
+        "the worker's extra `data`.",
+    )
+    require_layers: Annotated[tuple[str, ...], BeforeValidator(read_names)] = Field(
         default=(),
         description="Layers of the sandbox without which the worker must not start, beside the core, as "
         "`cellblock doctor` names them, with commas between: private root, pid namespace.",
+    )
+    cgroup: Path | None = Field(
+        default=None,
+        description="Control group (v2) that holds no process itself and that we may divide: each zygote and "
+        "its cells are bounded by one of their own; by default what systemd has delegated to us, or none.",
     )
     lease_ms: int = Field(
         default=4000,
         ge=200,
         le=600_000,
         description="Milliseconds after which the jobs of a worker that was killed or stopped run elsewhere.",
+    )
+    grace_s: float = Field(
+        default=25.0,
+        ge=0,
+        le=86_400,
+        description="Seconds for which jobs in hand may go on when the worker is told to end; then they "
+        "are handed back, and run elsewhere from the start.",
     )
     http: str = Field(
         default="",
@@ -146,6 +160,12 @@ class Settings(OutputSettings):
         default=None,
         description="File for the audit of blocked attempts, as JSON; by default they are in the log.",
     )
+
+    @model_validator(mode="after")
+    def _add_data_runtime(self) -> Self:
+        if self.data_runtime:
+            self.runtimes.setdefault(DATA_NAME, DATA)
+        return self
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -22,6 +22,7 @@ sandboxes: Final[dict[str, Sandbox]] = {}
 """Those that are open in this process, by the name of their runtime."""
 layers: Final[dict[str, bool]] = {}
 """Whether each layer of the sandbox was on when `check` looked."""
+_told: Final[dict[str, str]] = {}  # troubles that were logged
 _log = logging.getLogger(__name__)
 
 
@@ -56,7 +57,7 @@ def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - o
     for name in settings.runtimes:
         if name in names and name not in sandboxes:
             runtime = build(name, settings.runtimes[name])
-            sandbox = Sandbox(runtime, required_layers=settings.require_layers)
+            sandbox = Sandbox(runtime, required_layers=settings.require_layers, cgroup=settings.cgroup)
             sandbox.open()
             sandboxes[name] = sandbox
 
@@ -69,8 +70,24 @@ def prepare() -> None:
     global _prepared
     now = time.monotonic()
     busy, _prepared = now - _prepared < _BUSY_S, now
-    for sandbox in sandboxes.values():
+    for name, sandbox in sandboxes.items():
         sandbox.prepare(after_ms=0 if busy else _QUIET_MS)
+        if sandbox.trouble != _told.get(name, ""):
+            _tell(name, sandbox.trouble)
+
+
+def troubles() -> dict[str, str]:
+    """Why a runtime of this pool process cannot be renewed, by its name; empty where all is well."""
+    return {name: sandbox.trouble for name, sandbox in sandboxes.items() if sandbox.trouble}
+
+
+def _tell(name: str, trouble: str) -> None:
+    """Log it once."""
+    _told[name] = trouble
+    if trouble:
+        _log.error("runtime %s: no fresh zygote can be had, the old one goes on: %s", name, trouble)
+    else:
+        _log.info("runtime %s: a fresh zygote could be had again", name)
 
 
 def expect(job: Job) -> None:
@@ -108,8 +125,11 @@ def check(settings: Settings) -> None:
     try:
         open(settings)
         found = {layer.name: layer for sandbox in sandboxes.values() for layer in sandbox.layers}
+        notes = {name: sandbox.runtime.note for name, sandbox in sandboxes.items() if sandbox.runtime.note}
     finally:
         close()
     layers.update((name, layer.on) for name, layer in found.items())
     for name, detail in ((name, layer.detail) for name, layer in found.items() if not layer.on):
         _log.warning("sandbox layer off: %s (%s)", name, detail or "no reason given")
+    for name, note in notes.items():
+        _log.warning("runtime %s: %s", name, note)

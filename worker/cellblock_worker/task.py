@@ -1,6 +1,7 @@
 """The one task: from jobs as they were sent to the Results that stand.
 
 open, validate -> begin -> (done | expired | too many attempts | execute) -> finish -> Result
+                                                                      └-> postpone -> Retry: it is put back
 
 batch.py does it for several that came in one message.
 """
@@ -13,13 +14,14 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import redis
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, Retry
 from cellblock_producer.contract import (
     ErrorInfo,
     ErrorKind,
     Execution,
     Job,
     Result,
+    is_retried,
     settle_failure,
     settle_unread,
 )
@@ -28,15 +30,21 @@ from cellblock_producer.job import read_job
 from cellblock_producer.keys import JobName, record_key
 from cellblock_producer.leases import Lease
 from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.outbox import reply_to
 from cellblock_producer.wire import task_message
 
 from .joblog import log_result
+from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
+from .stops import Stop, Stops, is_revoked
 from .watch import tally
 
-Execute = Callable[[Job, Settings], Result]
-"""Runs a job and returns its Result; `usage.queue_ms`, `attempts` and `worker` are filled in here."""
+Execute = Callable[[Job, Settings, Stop], Result]
+"""Runs a job and returns its Result, of kind `cancelled` soon after `Stop` says so.
+
+`usage.queue_ms`, `attempts` and `worker` are filled in here.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -58,12 +66,17 @@ class Station:
     expect: Callable[[Job], None]
     """Has that made ready which a job needs, while the server answers to the next command."""
     lease: Lease
+    stops: Stops
     closes: bool
     """Whether the message is done with the Result of its last job; else the main process says when it is."""
 
     def turn(self, *, last: bool = True) -> Turn:
         """Return the turn of a job of the message."""
         return Turn(self.lease, last=last and self.closes)
+
+    def reply_to(self, job: Job) -> str:
+        """Return where the Result of a job is to be sent, as the ledger has it."""
+        return reply_to(self.settings.queue, job.reply)
 
     def digest(self, job: Job) -> str:
         """Return what tells the job from others of its name; "" where its own record brought it."""
@@ -83,7 +96,8 @@ def run(sealed: SealedJob, station: Station) -> Result:
         InternalFaultError: the Result that stands is of kind `internal`.
         celery.exceptions.Reject: Redis could not be reached in time, or the job is being run for another
             message; it is delivered again a little later.
-        celery.exceptions.Ignore: the job is in other hands.
+        celery.exceptions.Retry: it is to be run again, in so many seconds.
+        celery.exceptions.Ignore: the job is in other hands, or Celery was told to end it.
     """
     started = time.monotonic()
     try:
@@ -93,6 +107,7 @@ def run(sealed: SealedJob, station: Station) -> Result:
     finally:
         station.prepare()
     log_result(result, (time.monotonic() - started) * 1000)
+    heed_revocation(result, station)
     if result.error is not None and result.error.kind == ErrorKind.INTERNAL:
         raise InternalFaultError(f"job {sealed.name} failed by a fault of the worker")
     return result
@@ -102,27 +117,38 @@ def _answer(sealed: SealedJob, station: Station) -> Result:
     name, ledger = sealed.name, station.ledger
     job = read_sealed(sealed, station)
     if isinstance(job, Result):
-        return ledger.finish(name, job, station.turn())
+        to = reply_to_unread(sealed, station.settings)
+        return ledger.finish(name, job, station.turn(), reply_to=to)
     station.expect(job)
     try:
-        begun = ledger.begin(name, station.digest(job), station.turn())
+        digest, to = station.digest(job), station.reply_to(job)
+        begun = ledger.begin(name, digest, station.turn(), job.deadline_ms, to)
     except JobConflict as conflict:
         return in_conflict(job, conflict, station)
     if begun.result is not None:
         return begun.result
     result = run_begun(job, begun, station)
-    return ledger.finish(name, result, station.turn(), station.grave(job, result))
+    put_off = postpone(job, result, station)
+    if isinstance(put_off, int):
+        raise put_back(put_off)
+    return put_off or ledger.finish(name, result, station.turn(), station.grave(job, result))
 
 
 def read_sealed(sealed: SealedJob, station: Station) -> Job | Result:
     """Return the job, or the Result that says why it is none."""
+    execution = Execution(worker=station.worker)
     try:
-        return read_job(sealed.open())
+        job = read_job(sealed.open())
     except InvalidJob as invalid:
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message="; ".join(invalid.problems))
-        result = settle_unread(sealed.name, error, Execution(worker=station.worker))
+        result = settle_unread(sealed.name, error, execution)
         tally.count_unrun(result)
         return result
+    problem = station.settings.reply_problem(job.reply)
+    if problem is None:
+        return job
+    # It would be waited for in vain: whoever sent the job is told so before it runs.
+    return settle_failure(job, ErrorInfo(kind=ErrorKind.INVALID_JOB, message=problem), execution)
 
 
 def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
@@ -135,13 +161,44 @@ def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
 def run_begun(job: Job, begun: Begun, station: Station) -> Result:
     """Run a job that was begun, or say why it is not run; the Result is not written yet."""
     started = time.monotonic()
-    result = _complete(_decide(job, begun, station.settings, station.execute), begun, station.worker)
+    result = _complete(_decide(job, begun, station), begun, station.worker)
     tally.count(job, result, time.monotonic() - started)
     return result
 
 
-def not_run(name: JobName, trouble: redis.RedisError | LeaseLost | JobBusy) -> Reject | Ignore:
+def postpone(job: Job, result: Result, station: Station) -> int | Result | None:
+    """Have a job that failed run again later, where it wants that.
+
+    Returns the milliseconds until then; None where `result` is to be written; the Result where another one
+    stands already.
+    """
+    if result.error is None or not is_retried(job, result.error.kind):
+        return None
+    put_off = station.ledger.postpone(job.name, job.retry, station.lease, job.deadline_ms)
+    if isinstance(put_off, int):
+        _log.info("job %s: %s, put off for %d ms", job.name, result.error.kind, put_off)
+    return put_off
+
+
+def put_back(delay_ms: int) -> Retry:
+    """Return what has the message delivered again in so many milliseconds, and Celery know it."""
+    return Retry("put off", when=delay_ms / 1000)  # type: ignore[arg-type]
+
+
+def heed_revocation(result: Result, station: Station) -> None:
+    """Say no more of a message that Celery was told to end: it has told its sender."""
+    if (
+        result.error is not None
+        and result.error.kind == ErrorKind.CANCELLED
+        and is_revoked(station.stops, station.lease)
+    ):
+        raise Ignore()
+
+
+def not_run(name: JobName, trouble: redis.RedisError | LeaseLost | JobBusy) -> Reject | Ignore | Retry:
     """Return what has the message delivered again a little later, or forgotten because others have it."""
+    if isinstance(trouble, JobBusy) and trouble.for_ms:
+        return put_back(trouble.for_ms)
     if isinstance(trouble, LeaseLost):
         _log.warning("job %s: not run, it is in other hands", name)
         return Ignore()
@@ -150,13 +207,13 @@ def not_run(name: JobName, trouble: redis.RedisError | LeaseLost | JobBusy) -> R
     return Reject("Redis failed or the job is being run", requeue=True)
 
 
-def _decide(job: Job, begun: Begun, settings: Settings, execute: Execute) -> Result:
-    if job.deadline_ms is not None and begun.now_ms > job.deadline_ms:
+def _decide(job: Job, begun: Begun, station: Station) -> Result:
+    if begun.expired:
         return _failure(job, ErrorKind.EXPIRED, "The job was not started before its deadline.")
     if begun.exhausted:
         return _failure(job, ErrorKind.WORKER_LOST, "The worker died each time that it ran the job.")
     try:
-        return execute(job, settings)
+        return station.execute(job, station.settings, Stop(station.stops, station.lease, job.name))
     except Exception as fault:
         _log.error("job %s: %s", job.name, _place_of(fault, fault.__traceback__))
         tally.count_fault(fault)

@@ -62,6 +62,7 @@ class Message(virtual.Message):
         # closed in the round trip of the last Result; for others, Celery writes one after that.
         self.closed = bool(self.headers.get("ignore_result"))
         self.delay_ms = 0
+        self.lost = False  # it has cost a process that had begun no job of it
 
     def _decode(self) -> Any:
         return json.loads(self.body or "")
@@ -91,7 +92,7 @@ class QoS(virtual.QoS):
         """End a message, or give it back."""
         message = self._delivered.get(delivery_tag)
         if message is not None and requeue:
-            self.channel.holding.release(message.lease, message.delay_ms)
+            self.channel.holding.release(message.lease, message.delay_ms, lost=message.lost)
         elif message is not None:
             self.channel.holding.close(message.lease)
         super().ack(delivery_tag)

@@ -40,7 +40,7 @@ class CancelAnswer(BaseModel):
     """What became of a wish to cancel."""
 
     id: str = Field(description="The job's id.")
-    cancellation: Cancellation = Field(description="`cancelled`, or why not: `running`, `finished`.")
+    cancellation: Cancellation = Field(description="`cancelled`, or `finished`: it has its Result.")
 
 
 class CheckAnswer(BaseModel):

@@ -114,7 +114,7 @@ def new_secret() -> str:
 
 
 def make_key(secret: str, name: str, tenant: str, scopes: Iterable[Scope] = ()) -> Key:
-    """Return the file's entry of a key; no scopes mean the usual. Raises KeysError where it can be guessed."""
+    """Return the file's entry of a key; no scopes mean the usual. Raises KeysError if it can be guessed."""
     if secret == DIFYS_KEY or len(secret) < SHORTEST:
         raise KeysError(f"everybody knows or can guess this key: choose one of {SHORTEST} characters or more")
     try:

@@ -212,7 +212,7 @@ def _no_result(gateway: Gateway) -> str:
         return "the gateway is shutting down; run it again"
     return (
         f"no worker has answered within {gateway.settings.dify_wait_s:g} s: the queue is long, or no worker "
-        "serves it; the job was cancelled if it had not started"
+        "serves it; the job was cancelled"
     )
 
 

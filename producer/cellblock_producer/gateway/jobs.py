@@ -110,7 +110,7 @@ async def get(request: Request, key: Reader, job_id: IdParameter, wait: WaitPara
     responses=problems(404, 422, 503),
 )
 async def cancel(request: Request, key: Canceller, job_id: IdParameter) -> Response:
-    """Cancel a job; its Result is then of kind `cancelled`."""
+    """Cancel a job, running or not; its Result is then of kind `cancelled`."""
     visit_of(request).job_id = job_id
     handle = await gateway_of(request).client.attach(job_id, key.tenant)
     answer = CancelAnswer(id=job_id, cancellation=await handle.cancel())

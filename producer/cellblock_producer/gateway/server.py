@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from .gateway import Gateway
+from .one_write import OneWriteProtocol
 from .settings import GatewaySettings
 
 _BACKLOG: Final = 4096
@@ -55,7 +56,7 @@ def serve(app: FastAPI, settings: GatewaySettings, started: Callable[[str], obje
         port=settings.port,
         backlog=_BACKLOG,
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         log_config=None,
         access_log=False,

@@ -7,14 +7,16 @@ the caller hung up           -> HungUp; what waited is gone at once
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from starlette.requests import Request
 from starlette.types import Receive
 
 from ..async_handle import AsyncHandle
-from ..errors import ResultTimeout, WorkerFailed
+from ..errors import WorkerFailed
+from ..post import wake
 from ..result import Result
 from .api_keys import Key
 from .bodies import HungUp
@@ -30,8 +32,8 @@ class Waits:
         self._metrics = metrics
         self._count = 0
         self._of_key: Counter[str] = Counter()
-        self._open: set[asyncio.Task[Result]] = set()
-        self._resumable: set[asyncio.Task[Result]] = set()
+        self._resumable: set[Callable[[], None]] = set()
+        self._others: set[Callable[[], None]] = set()
         self.closing = False
         """Whether nobody is to wait any more who can ask again."""
 
@@ -44,7 +46,7 @@ class Waits:
         Problem where too many wait, and what the handle raises.
         """
         if handle.done():
-            return await _read(handle, 0)
+            return await _read(handle)
         if seconds <= 0 or (resumable and self.closing):
             return None
         with self._room(key):
@@ -53,34 +55,34 @@ class Waits:
     def close(self, *, all_of_them: bool = False) -> None:
         """End the waits of callers that can ask again, or of all."""
         self.closing = True
-        for task in [*(self._open if all_of_them else self._resumable)]:
-            task.cancel()
+        for end in [*self._resumable, *(self._others if all_of_them else ())]:
+            end()
 
     async def _wait(
         self, handle: AsyncHandle, seconds: float, request: Request, *, resumable: bool
     ) -> Result | None:
-        wait = asyncio.create_task(_read(handle, seconds))
-        gone = asyncio.create_task(_hang_up(request.receive))
-        groups = (self._open, self._resumable) if resumable else (self._open,)
-        for group in groups:
-            group.add(wait)
+        # One future, which whatever comes first wakes, and no task but the hang-up's.
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        end = partial(wake, over)
+        gone = loop.create_task(_hang_up(request.receive, end))
+        timer = loop.call_later(seconds, end)
+        waits = self._resumable if resumable else self._others
+        waits.add(end)
+        handle.when_done(end)
         try:
-            await asyncio.wait((wait, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not wait.done():
+            await over
+            if handle.done():
+                return await _read(handle)
+            if gone.done():
                 self._metrics.hang_ups.inc()
                 raise HungUp
-            return wait.result()
-        except ResultTimeout:
             return None
-        except asyncio.CancelledError:
-            if wait.done() and self.closing:
-                return None
-            raise
         finally:
-            wait.cancel()
+            handle.forget(end)
+            waits.discard(end)
+            timer.cancel()
             gone.cancel()
-            for group in groups:
-                group.discard(wait)
 
     @contextmanager
     def _room(self, key: Key) -> Iterator[None]:
@@ -99,13 +101,14 @@ class Waits:
             self._metrics.open_waits.set(self._count)
 
 
-async def _read(handle: AsyncHandle, seconds: float) -> Result:
+async def _read(handle: AsyncHandle) -> Result:
     try:
-        return await handle.result(seconds)
+        return await handle.result()
     except WorkerFailed as failed:
         return failed.result
 
 
-async def _hang_up(receive: Receive) -> None:
+async def _hang_up(receive: Receive, end: Callable[[], None]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    end()

@@ -1,12 +1,14 @@
 """What the clients call: submit, watch, cancel."""
 
 from ..keys import TOKEN
-from .job_parts import ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD
+from .job_parts import ADD_LABELS, ADD_REPLY, FIND, FINISH_JOB, MAKE_RECORD, READ_RESULT
+from .reply_parts import POST_REPLY
 from .script import NOW, UNFINISHED_TTL_S, Script
 from .share_parts import ROOM, SHARES_OF_TENANTS
-from .unit_parts import CLOSE_UNIT, QUEUE, WAIT
+from .unit_parts import CLOSE_UNIT, HELD, QUEUE, TELL_HOLDER, WAIT
 
-# KEYS: record, Result, queue. ARGV: digest, reply channel, ttl_s, message, tenant, priority
+# KEYS: record, Result, queue. ARGV: digest, reply channel, ttl_s, message, tenant, priority,
+# reply_to ('': nowhere)
 SUBMIT = Script(
     NOW
     + ADD_REPLY
@@ -30,7 +32,8 @@ local full = lacks_room(share, 1)
 if full then
   return full
 end
-make_record(record, ARGV[1], ARGV[2], ARGV[3], fields_of(ARGV[4], queue, ARGV[5], ARGV[6], 1))
+local fields = fields_of(ARGV[4], queue, ARGV[5], ARGV[6], 1)
+make_record(record, ARGV[1], ARGV[2], ARGV[3], ARGV[7], fields)
 wait(record, share, now_us, 1, ARGV[6])
 redis.call('LPUSH', queue, '{TOKEN}')
 return {{'queued'}}
@@ -38,9 +41,9 @@ return {{'queued'}}
 )
 
 # KEYS: the record and the Result of each job, the unit, the queue
-# ARGV: reply channel, ttl_s, tenant, priority, head and tail of the message, then of each job its digest and
-# its part of the message. A job that need not be queued is left out of the message. Where the others do not
-# all find room, nothing is changed, and the one answer is 'full'.
+# ARGV: reply channel, ttl_s, tenant, priority, head and tail of the message, then of each job its digest, its
+# part of the message and its reply_to. A job that need not be queued is left out of the message. Where the
+# others do not all find room, nothing is changed, and the one answer is 'full'.
 SUBMIT_MANY = Script(
     NOW
     + ADD_REPLY
@@ -57,7 +60,7 @@ if lacks_room(share, most) then
   local new, count = {{}}, 0
   for job = 1, most do
     local record = KEYS[2 * job - 1]
-    if not new[record] and not find(record, KEYS[2 * job], ARGV[2 * job + 5]) then
+    if not new[record] and not find(record, KEYS[2 * job], ARGV[3 * job + 4]) then
       new[record], count = true, count + 1
     end
   end
@@ -68,11 +71,11 @@ if lacks_room(share, most) then
 end
 local answers, parts = {{}}, {{}}
 for job = 1, most do
-  local record, digest = KEYS[2 * job - 1], ARGV[2 * job + 5]
+  local record, digest = KEYS[2 * job - 1], ARGV[3 * job + 4]
   local found = find(record, KEYS[2 * job], digest)
   if not found then
-    make_record(record, digest, ARGV[1], ARGV[2], {{}})
-    parts[#parts + 1] = ARGV[2 * job + 6]
+    make_record(record, digest, ARGV[1], ARGV[2], ARGV[3 * job + 6], {{}})
+    parts[#parts + 1] = ARGV[3 * job + 5]
   elseif found[1] == 'known' then
     add_reply(record, ARGV[1])
   end
@@ -89,13 +92,14 @@ return answers
 """
 )
 
-# KEYS: record, Result. ARGV: reply channel ('' only looks)
+# KEYS: record, Result. ARGV: reply channel ('' only looks), '1' to have the Result however large it is
 WATCH = Script(
     ADD_REPLY
+    + READ_RESULT
     + """
-local result = redis.call('GET', KEYS[2])
+local result = read_result(KEYS[2], ARGV[2] == '1')
 if result then
-  return {'done', result}
+  return result
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return {'unknown'}
@@ -105,25 +109,39 @@ return {'waiting'}
 """
 )
 
-# KEYS: record, Result. ARGV: name, the Result of a cancelled job, ttl_s
+# KEYS: record, Result. ARGV: name, the Result of a cancelled job, ttl_s, '1' to leave alone what is running.
+# The Result stands from here on, whoever runs the job still, and says how often it was begun.
 CANCEL = Script(
     NOW
     + SHARES_OF_TENANTS
     + CLOSE_UNIT
+    + POST_REPLY
+    + HELD
     + FINISH_JOB
+    + ADD_LABELS
+    + TELL_HOLDER
     + """
 local result = redis.call('GET', KEYS[2])
 if result then
   return {'finished', result}
 end
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state then
+local known = redis.call('HMGET', KEYS[1], 'state', 'attempts', 'runner', 'runner_holder')
+if not known[1] then
   return {'unknown'}
 end
-if state ~= 'queued' then
+local running = known[1] == 'running'
+if running and ARGV[4] == '1' then
   return {'running'}
 end
-finish(ARGV[1], ARGV[2], ARGV[3])
+local held = running and held_by(known[3], known[4])
+local said = string.gsub(ARGV[2], '"attempts":0', '"attempts":' .. (known[2] or '0'), 1)
+local used = finish(ARGV[1], add_labels(KEYS[1], said), ARGV[3])
+if held then
+  if known[3] ~= KEYS[1] then  -- else it was settled with the unit
+    settle(held[2], held[3], used or 0, 0)
+  end
+  tell_holder(known[3], known[4], ARGV[1])
+end
 return {'cancelled'}
 """
 )

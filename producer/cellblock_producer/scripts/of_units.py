@@ -3,7 +3,7 @@
 from ..keys import LEASES, REAPER, SHARES, TENANTS, TOKEN, WAITING
 from .script import NOW, UNFINISHED_TTL_S, WAKE_UPS, Script
 from .share_parts import FORGET_TENANTS, SHARES_OF_TENANTS
-from .unit_parts import CLOSE_UNIT, HELD, PUT_BACK, QUEUE, TAKE_NEXT, WAIT
+from .unit_parts import CLOSE_UNIT, END_DELAYS, HELD, PUT_BACK, QUEUE, TAKE_NEXT, WAIT
 
 # KEYS: queue. ARGV: holder, lease_ms
 TAKE = Script(
@@ -36,12 +36,13 @@ return {{'adopted'}}
 """
 )
 
-# KEYS: units. ARGV: lease_ms, then the holder of each. Answers with the places (from 1) of those not theirs.
+# KEYS: units. ARGV: lease_ms, then the holder of each. Answers with the places (from 1) of those not theirs,
+# and with what was cancelled while they run it: they may not have heard of it.
 RENEW = Script(
     NOW
     + HELD
     + f"""
-local lost = {{'lost'}}
+local lost, stops = {{}}, {{}}
 for at, unit in ipairs(KEYS) do
   local known = held_by(unit, ARGV[at + 1])
   if known then
@@ -49,12 +50,17 @@ for at, unit in ipairs(KEYS) do
   else
     lost[#lost + 1] = at
   end
+  local stop = redis.call('HGET', unit, 'stop')
+  if stop and string.sub(stop, 1, #ARGV[at + 1] + 1) == ARGV[at + 1] .. ' ' then
+    stops[#stops + 1] = stop
+  end
 end
-return lost
+return {{'renewed', lost, stops}}
 """
 )
 
-# KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun
+# KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun, '1' where it has cost a
+# process
 RELEASE = Script(
     NOW
     + SHARES_OF_TENANTS
@@ -68,6 +74,9 @@ if not known then
 end
 if ARGV[3] == '1' and known[5] == ARGV[1] then
   return {'begun'}
+end
+if ARGV[4] == '1' then
+  redis.call('HINCRBY', KEYS[1], 'lost', 1)
 end
 put_back(KEYS[1], known[2], known[3], known[4], tonumber(ARGV[2]))
 return {'released'}
@@ -89,17 +98,19 @@ return {'closed'}
 """
 )
 
-# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most units, jobs that may wait in all and of one tenant. Puts
-# back what has lost its holder. Where nobody looked for `gap_ms`, the server was away or all workers were:
-# those that live have one more lease to renew theirs.
+# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most units, jobs that may wait in all and of one tenant. Has
+# those wait whose delay is over, and puts back what has lost its holder. Where nobody looked for `gap_ms`,
+# the server was away or all workers were: those that live have one more lease to renew theirs.
 REAP = Script(
     NOW
     + SHARES_OF_TENANTS
     + WAIT
     + PUT_BACK
+    + END_DELAYS
     + FORGET_TENANTS
     + f"""
 local queue = KEYS[1]
+end_delays(queue, ARGV[4])
 local seen = redis.call('HMGET', queue .. '{REAPER}', 'last_ms', 'grace_ms', 'cursor')
 local since = now - (seen[1] or 0)
 if since >= 0 and since < tonumber(ARGV[2]) then

@@ -9,6 +9,10 @@ DEAD_TTL_S = 7 * 24 * 3600
 """Seconds that a job which took its workers down is kept for the operator."""
 MAX_DEAD = 10_000
 """How many of those are kept; the oldest go first."""
+OUTGOING_TTL_S = 7 * 24 * 3600
+"""Seconds that a Result is kept to be sent, and another time as long where it could not be."""
+MAX_UNDELIVERED = 1000
+"""How many of those are kept; the oldest go first."""
 WAKE_UPS = 16
 """How many lost wake-ups are made good at once."""
 
@@ -16,7 +20,7 @@ NOW = """
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
-local function text(number) return string.format('%.0f', number) end
+local function text(number) return string.format('%d', number) end
 """
 
 

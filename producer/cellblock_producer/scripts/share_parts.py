@@ -30,14 +30,14 @@ local function share_of(queue, tenant)
 end
 local function keep_share(share)
   redis.call('HSET', share.queue .. '{SHARES}',
-    share.tenant, string.format('%.0f %.0f %.0f', share.waiting, share.hands, share.used),
-    '*', string.format('%.0f %.0f', share.all, share.clock))
+    share.tenant, string.format('%d %d %d', share.waiting, share.hands, share.used),
+    '*', string.format('%d %d', share.all, share.clock))
   if share.new then
     redis.call('EXPIRE', share.queue .. '{SHARES}', {UNFINISHED_TTL_S})
   end
 end
-local function turn_of(share)
-  return text(share.used + share.hands * {IN_HAND_S * 1_000_000})
+local function turn_of(used, hands)
+  return text(used + hands * {IN_HAND_S * 1_000_000})
 end
 -- Counts the jobs of a unit that has left the line. A count that went wrong ends where the line does.
 local function leave_line(share, jobs)
@@ -45,17 +45,18 @@ local function leave_line(share, jobs)
     jobs = share.waiting
     redis.call('ZREM', share.queue .. '{TENANTS}', share.tenant)
   else
-    redis.call('ZADD', share.queue .. '{TENANTS}', turn_of(share), share.tenant)
+    redis.call('ZADD', share.queue .. '{TENANTS}', turn_of(share.used, share.hands), share.tenant)
   end
   share.waiting, share.all = math.max(0, share.waiting - jobs), math.max(0, share.all - jobs)
 end
 -- Counts what was used, and units that are in hand no more.
 local function settle(queue, tenant, used_us, units)
-  local share = share_of(queue, tenant)
-  share.hands, share.used = math.max(0, share.hands - units), share.used + math.max(0, used_us)
-  keep_share(share)
-  if share.waiting > 0 then
-    redis.call('ZADD', queue .. '{TENANTS}', 'XX', turn_of(share), tenant)
+  local told = redis.call('HGET', queue .. '{SHARES}', tenant)
+  local waiting, hands, used = string.match(told or '0 0 0', '(%S+) (%S+) (%S+)')
+  hands, used = math.max(0, hands - units), used + math.max(0, used_us)
+  redis.call('HSET', queue .. '{SHARES}', tenant, string.format('%s %d %d', waiting, hands, used))
+  if waiting ~= '0' then
+    redis.call('ZADD', queue .. '{TENANTS}', 'XX', turn_of(used, hands), tenant)
   end
 end
 """

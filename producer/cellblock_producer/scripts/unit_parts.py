@@ -1,6 +1,15 @@
 """Lua functions on units, of which scripts are put together; see job_parts.py and share_parts.py, too."""
 
-from ..keys import DEFAULT_PRIORITY, LEASES, MESSAGE_PREFIX, TENANTS, TOKEN, WAITING
+from ..keys import (
+    DEFAULT_PRIORITY,
+    DELAYED,
+    LEASES,
+    MESSAGE_PREFIX,
+    STOP_PREFIX,
+    TENANTS,
+    TOKEN,
+    WAITING,
+)
 
 PRIORITY_STEP_US = 700_000_000_000_000
 """How much later in line each lower priority stands, in microseconds: 22 years."""
@@ -16,7 +25,7 @@ local function wait(unit, share, at, jobs, priority)
   keep_share(share)
   local place = at + (9 - priority) * {PRIORITY_STEP_US}
   redis.call('ZADD', share.queue .. '{WAITING}' .. share.tenant, text(place), unit)
-  redis.call('ZADD', share.queue .. '{TENANTS}', turn_of(share), share.tenant)
+  redis.call('ZADD', share.queue .. '{TENANTS}', turn_of(share.used, share.hands), share.tenant)
 end
 """
 
@@ -31,15 +40,30 @@ local function put_back(unit, queue, tenant, at, delay)
     used = now_us - (known[4] or now_us)
     redis.call('HSET', unit, 'state', 'queued')
   end
+  redis.call('ZREM', queue .. '{LEASES}', unit)
   if known[3] then
     settle(queue, tenant, used, 1)
   end
   if delay > 0 then
-    redis.call('ZADD', queue .. '{LEASES}', text(now + delay), unit)
+    redis.call('ZADD', queue .. '{DELAYED}', text(now + delay), unit)
   else
-    redis.call('ZREM', queue .. '{LEASES}', unit)
     wait(unit, share_of(queue, tenant), at, known[5] or 1, known[6] or {DEFAULT_PRIORITY})
     redis.call('RPUSH', queue, '{TOKEN}')
+  end
+end
+"""
+
+# Has those wait whose delay is over.
+END_DELAYS = f"""
+local function end_delays(queue, most)
+  local delayed = queue .. '{DELAYED}'
+  for _, unit in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', text(now), 'LIMIT', 0, most)) do
+    redis.call('ZREM', delayed, unit)
+    local known = redis.call('HMGET', unit, 'message', 'tenant', 'at', 'jobs', 'priority')
+    if known[1] then
+      wait(unit, share_of(queue, known[2]), known[3], known[4] or 1, known[5] or {DEFAULT_PRIORITY})
+      redis.call('RPUSH', queue, '{TOKEN}')
+    end
   end
 end
 """
@@ -58,6 +82,8 @@ local function close(unit, used, home)
     local share = share_of(queue, tenant)
     leave_line(share, home[4] or 1)
     keep_share(share)
+  elseif queue then
+    redis.call('ZREM', queue .. '{DELAYED}', unit)
   end
   if string.sub(unit, 1, {len(MESSAGE_PREFIX)}) == '{MESSAGE_PREFIX}' then
     redis.call('DEL', unit)
@@ -117,5 +143,16 @@ local function held_by(unit, holder)
     return nil
   end
   return known
+end
+"""
+
+# Tells who runs a job that it is to stop: at once and, should that be missed, at the next renewal.
+TELL_HOLDER = f"""
+local function tell_holder(unit, holder, name)
+  local what, worker = holder .. ' ' .. name, string.match(holder, '^(.+)%-%d+$')
+  redis.call('HSET', unit, 'stop', what)
+  if worker then
+    redis.call('PUBLISH', '{STOP_PREFIX}' .. worker, what)
+  end
 end
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import errno
 import os
+import re
 import resource
 import signal
 import socket
@@ -53,8 +54,9 @@ def confine(plan: Plan, report: Report) -> None:
         report.note(f"{name} namespace", not refusal, refusal)
     note_attempt(report, "keyring", kernel.leave_keyring)
     note_attempt(report, "speculation", limit_speculation)
-    limit_resources(plan.rlimits)
-    report.note("rlimits", True, ", ".join(sorted(plan.rlimits)))
+    ceilings = plan.rlimits if counted_alone(namespaces) else without_others(plan.rlimits)
+    limit_resources(ceilings)
+    report.note("rlimits", True, ", ".join(sorted(ceilings)))
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     report.note("no_new_privs", True)
     take_landlock(plan, report, private)
@@ -138,6 +140,17 @@ def require_readable(trees: tuple[Tree, ...]) -> None:
     for tree in trees:
         if not os.access(tree.path, os.R_OK):
             raise PermissionError(errno.EACCES, "cannot be read by the user of the cells", tree.path)
+
+
+def counted_alone(namespaces: dict[str, str]) -> bool:
+    """Whether what the kernel counts by user is ours alone: since Linux 5.14 in our own user namespace."""
+    version = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+    return not namespaces["user"] and version >= (5, 14)
+
+
+def without_others(ceilings: dict[str, int]) -> dict[str, int]:
+    """The ceilings but for the one that counts all processes of a user on the whole host."""
+    return {name: ceiling for name, ceiling in ceilings.items() if name != "RLIMIT_NPROC"}
 
 
 def limit_resources(ceilings: dict[str, int]) -> None:

@@ -70,6 +70,7 @@ enum {
   MESSAGE_BYTES = 1 << 17,
   LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
   DESCRIPTORS = 64, /* the zygote's ceiling */
+  FORK_TRIES = 200, /* 10 ms apart */
   CELLS = 32, /* alive at once, the dying ones included; each holds a descriptor here */
   LANDLOCK_CREATE_RULESET = 444,
   LANDLOCK_RESTRICT_SELF = 446,
@@ -117,6 +118,7 @@ static void write_all(int descriptor, const void *data, size_t size) {
     ssize_t written = write(descriptor, at, size);
     if (written < 0) {
       if (errno == EINTR) continue;
+      if (errno == EAGAIN && poll(&(struct pollfd){descriptor, POLLOUT, 0}, 1, -1) >= 0) continue; /* the code's doing */
       return; /* nobody reads: the owner is gone, and we soon are, too */
     }
     at += written;
@@ -306,6 +308,28 @@ static void copy_pages_at_forks(char *from, size_t size, int protection) {
   mprotect(from, size, protection);
 }
 
+/* Node before 22.17 waits, when nothing is left to do, until helper threads have done what they were given, and a
+ * fork takes none along. So they are given nothing: whoever wants to destroys what is not taken, and does the work
+ * itself where it needs it. Node has no switch for that, but its symbols are exported: one call of a table. */
+static void take_nothing(void) {}
+
+static void spare_helper_threads(void) {
+#define TASK "St10unique_ptrIN2v84TaskESt14default_deleteIS3_EE"
+#define TASK_OF_22 "N2v812TaskPriorityESt10unique_ptrINS1_4TaskESt14default_deleteIS4_EERKNS1_14SourceLocationE"
+  void **table = dlsym(RTLD_DEFAULT, "_ZTVN4node12NodePlatformE");
+  void *give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform18CallOnWorkerThreadE" TASK);
+  if (!give) give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform26PostTaskOnWorkerThreadImplE" TASK_OF_22);
+  Dl_info in;
+  for (void **at = table; table && give && dladdr(at, &in) && in.dli_saddr == table; at++) {
+    if (*at != give) continue;
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = (void *)((uintptr_t)at & ~(size - 1));
+    if (mprotect(page, size, PROT_READ | PROT_WRITE)) return;
+    *at = (void *)take_nothing;
+    mprotect(page, size, PROT_READ);
+  }
+}
+
 static void for_each_segment(on_pages what) { dl_iterate_phdr(each_segment, &what); }
 
 /* Random numbers of its own for the next cell: V8 seeds a context's generator when Math.random is first called, by
@@ -331,6 +355,16 @@ static void end_cell(unsigned seq) {
     if (children[at].pidfd >= 0 && children[at].seq == seq) kill(children[at].pid, SIGKILL); /* not reaped yet */
 }
 
+/* A cell that was killed may still have all the processes that we may have; it ends soon. */
+static pid_t fork_when_possible(void) {
+  pid_t pid = fork();
+  for (int turn = 0; pid < 0 && errno == EAGAIN && turn < FORK_TRIES; turn++) {
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    pid = fork();
+  }
+  return pid;
+}
+
 /* True in the cell. */
 static bool fork_cell(uv_loop_t *loop, struct lock *lock, const struct order *order) {
   end_cell(order->done);
@@ -339,7 +373,7 @@ static bool fork_cell(uv_loop_t *loop, struct lock *lock, const struct order *or
     if (children[at].pidfd < 0) free_place = &children[at];
   if (!free_place) die("too many cells at once");
   reseed();
-  pid_t zygote = getpid(), pid = fork();
+  pid_t zygote = getpid(), pid = fork_when_possible();
   if (pid < 0) die("fork");
   if (pid == 0) {
     become_cell(loop, lock, zygote, order->given);
@@ -555,6 +589,7 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
   for (int at = 0; at < CELLS; at++) children[at].pidfd = -1;
   for_each_segment(copy_pages_at_forks);
+  spare_helper_threads();
   install(&inherited, ON_ALL_THREADS);
   bool rehearse = serve_owner(loop, &lock);
   free(lock.own.first);

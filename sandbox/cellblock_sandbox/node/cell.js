@@ -2,6 +2,8 @@
 'use strict';
 
 const { createRequire } = require('node:module');
+const path = require('node:path');
+const randomness = require('./randomness.js');
 const refusals = require('./refusals.js');
 const harness = require('./harness.js');
 const streams = require('./streams.js');
@@ -11,16 +13,16 @@ function warm(hands, config) {
   for (const name of Object.keys(process.env)) delete process.env[name];
   streams.install(hands.print); // before a module looks for Node's own, which are made at the first look
   const load = createRequire(`${config.packages ?? ''}/node.js`);
-  for (const name of config.preload) load(name);
+  randomness.leavingNone(() => config.preload.forEach((name) => load(name)));
   refusals.install();
   harness.warm(hands, config.packages);
   process.argv.splice(1, Infinity, '/node.js');
   forgetOurselves();
 }
 
-// What is loaded can be walked to from any module; ours is reached by nobody.
+// What is loaded can be walked to from any module; ours is reached by nobody. Packages stay: jobs find them loaded.
 function forgetOurselves() {
-  for (const file of Object.keys(require.cache)) {
+  for (const file of Object.keys(require.cache).filter((file) => path.dirname(file) === __dirname)) {
     require.cache[file].children.length = 0;
     delete require.cache[file];
   }
@@ -37,3 +39,4 @@ async function serve(hands, rehearse) {
 }
 
 module.exports = { warm, rehearse: harness.rehearse, serve };
+//# sourceURL=node:cell/cell

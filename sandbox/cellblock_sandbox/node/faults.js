@@ -8,15 +8,25 @@ const apply = Reflect.apply;
 const { slice, split, includes, indexOf, startsWith, toWellFormed } = String.prototype;
 const { exec } = RegExp.prototype;
 const { has } = Set.prototype;
-const { isArray } = Array;
+const isPlainArray = Array.isArray;
 const { isDate, isGeneratorObject, isMap, isNativeError, isRegExp, isSet } = types;
 
 const NODE = 'node.js'; // the name under which the code stands in stacks
 const MESSAGE_LENGTH = 4000;
 const STACK_LENGTH = 16000;
+const FRAMES_LENGTH = 100_000; // of them, ours are left out
 const PLACE = /(?:^|[\s(@])node\.js:(\d+)(?::\d+)?/;
 const OUT_OF_MEMORY = /^(?:Array buffer allocation failed|WebAssembly\.(?:Memory\(\): could not allocate memory|Memory\.grow\(\): Unable to grow|\w+\(\): Out of memory))/;
 const OUT_OF_MEMORY_CODES = new Set(['ENOMEM', 'ERR_MEMORY_ALLOCATION_FAILED', 'Z_MEM_ERROR']);
+
+// Array's own throws at a proxy that was revoked.
+function isArray(value) {
+  try {
+    return isPlainArray(value);
+  } catch {
+    return false;
+  }
+}
 
 const cut = (text, length) => apply(slice, apply(toWellFormed, text, []), [0, length]);
 
@@ -34,8 +44,16 @@ function fault(kind, message, { type = '', line = null, traceback = '' } = {}) {
 const SHOWN = { __proto__: null, depth: 1, breakLength: Infinity, customInspect: false, getters: false };
 const CAUSES = 4;
 
-// The fault behind what the code threw and did not catch, which need not be an Error.
+// The fault behind what the code threw and did not catch, which need not be an Error; this never throws itself.
 function faultOf(thrown) {
+  try {
+    return looked(thrown);
+  } catch {
+    return fault('code_error', 'the code threw what cannot be looked at', { type: isObject(thrown) ? 'Object' : typeof thrown });
+  }
+}
+
+function looked(thrown) {
   if (!isObject(thrown)) {
     const shown = typeof thrown === 'object' || thrown === undefined ? '' : `: ${text(() => String(thrown))}`;
     return fault('code_error', `the code threw ${describe(thrown)}${shown}`, { type: nameOf(thrown) });
@@ -47,10 +65,12 @@ function faultOf(thrown) {
   const message = code === 'MODULE_NOT_FOUND' ? apply(split, told, ['\n'])[0] : told;
   const refusal = text(() => refusalBehind(thrown) ?? '');
   const memory = apply(has, OUT_OF_MEMORY_CODES, [code]) || apply(exec, OUT_OF_MEMORY, [message]) !== null;
+  const [title, frames] = parted(stack, told);
+  const caused = causes(thrown);
   return fault(refusal ? 'blocked' : memory ? 'memory_limit' : 'code_error', refusal || message || unsaid(thrown), {
     type: typeName(thrown),
-    line: lineIn(framesOf(stack, told)),
-    traceback: withoutOurs(stack) + causes(thrown),
+    line: lineIn(frames) ?? lineIn(caused), // Promise.any() and fetch() make errors that have no frames
+    traceback: withoutOurs(title) + withoutOurs(frames) + caused,
   });
 }
 
@@ -70,10 +90,11 @@ function unsaid(thrown) {
 
 const stackOf = (thrown) => text(() => thrown.stack);
 
-// The message comes first in a stack, and it may read as a frame.
-function framesOf(stack, message) {
+// The message comes first in a stack, and it may read as a frame. The code may have made both parts as long as it likes.
+function parted(stack, message) {
   const at = message ? apply(indexOf, stack, [message]) : -1;
-  return at < 0 ? stack : apply(slice, stack, [at + message.length]);
+  const end = at < 0 ? 0 : at + message.length;
+  return [apply(slice, stack, [0, end < STACK_LENGTH ? end : STACK_LENGTH]), apply(slice, stack, [end, end + FRAMES_LENGTH])];
 }
 
 function causes(thrown) {
@@ -85,7 +106,7 @@ function causes(thrown) {
       break;
     }
     if (!isObject(error)) break;
-    const stack = stackOf(error);
+    const stack = apply(slice, stackOf(error), [0, FRAMES_LENGTH]);
     if (stack) told += `\ncaused by: ${withoutOurs(stack)}`;
   }
   return told;
@@ -105,13 +126,13 @@ function lineIn(stack) {
 // Frames of the node's own code alone: those below it are ours or Node's own.
 function withoutOurs(stack) {
   const lines = apply(split, stack, ['\n']);
-  let kept = '';
+  let kept;
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at];
     if (apply(startsWith, line, ['    at ']) && !apply(includes, line, [NODE])) continue;
-    kept += kept ? `\n${line}` : line;
+    kept = kept === undefined ? line : `${kept}\n${line}`;
   }
-  return kept;
+  return kept ?? '';
 }
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';

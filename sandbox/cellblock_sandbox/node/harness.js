@@ -26,8 +26,9 @@ const OPTIONS = {
   filename: NODE,
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 };
-// On a line of its own, so that no comment swallows it and no line of the code moves.
-const HAND_OVER_MAIN = "\n;return typeof main === 'undefined' ? undefined : main;";
+// On lines of their own, so that no comment swallows them and no line of the code moves. Of several names, the last counts.
+const NAMED = `\n//# sourceURL=${NODE}`;
+const HAND_OVER_MAIN = `\n;return typeof main === 'undefined' ? undefined : main;${NAMED}`;
 const FAULT_BYTES = 1 << 20;
 const REHEARSAL = `
 const { x } = { x: 1 };
@@ -96,11 +97,10 @@ function execute(code, inputs) {
 
 function compile(source) {
   const code = apply(startsWith, source, ['#!']) ? `//${apply(slice, source, [2])}` : source;
-  if (script) return compileFunction(code, PARAMETERS, OPTIONS);
   try {
-    return compileFunction(code + HAND_OVER_MAIN, PARAMETERS, OPTIONS);
+    return compileFunction(code + (script ? NAMED : HAND_OVER_MAIN), PARAMETERS, OPTIONS);
   } catch (error) {
-    compileFunction(code, PARAMETERS, OPTIONS); // the error without our line
+    compileFunction(code, PARAMETERS, OPTIONS); // the error without our lines
     throw error;
   }
 }

@@ -27,4 +27,5 @@ def main() -> None:
     """Warm up as the owner says, then serve it until it goes."""
     told = json.loads(sys.argv[2])
     OneShots.argv, OneShots.environ = told["argv"], told["environ"]
+    os.chdir(told["folder"])  # where import() looks from; a cell may not change it
     zygote.main(OneShots)

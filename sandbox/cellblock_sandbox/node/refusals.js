@@ -5,7 +5,9 @@
 // the kernel stops all the same: a cell starts no thread once its code is there.
 'use strict';
 
+const { subscribe } = require('node:diagnostics_channel');
 const modules = require('node:module');
+const os = require('node:os');
 const traces = require('node:trace_events');
 const v8 = require('node:v8');
 const vm = require('node:vm');
@@ -73,6 +75,7 @@ const NAME_LOOKUPS = new Set(['EAI_AGAIN', 'EAI_FAIL', 'EAI_NONAME', 'EAI_SYSTEM
 const SQLITE_CANTOPEN = 14;
 
 const ours = new WeakSet();
+let ofSocket = null; // the last refusal of a WebSocket, whose own error says nothing
 
 // Take out what no system call tells apart. Done in the zygote, before anything else can hold on to it.
 function install() {
@@ -88,6 +91,8 @@ function install() {
   process.report.writeReport = refuse('write a file');
   refuseThreads();
   memoryUsageWithoutProc();
+  processorsWithoutProc();
+  subscribe('undici:client:connectError', (told) => (ofSocket = refusalOf(told.error)));
   modules.syncBuiltinESMExports();
 }
 
@@ -127,6 +132,14 @@ function memoryUsageWithoutProc() {
   defineProperty(process, 'memoryUsage', { value: memoryUsage, configurable: true, writable: true, enumerable: true });
 }
 
+// Node counts them in /proc, and finds none; code divides by their number.
+function processorsWithoutProc() {
+  const { availableParallelism } = os;
+  const { from } = Array;
+  const times = () => ({ user: 0, nice: 0, sys: 0, idle: 0, irq: 0 });
+  os.cpus = () => from({ length: availableParallelism() }, () => ({ model: 'unknown', speed: 0, times: times() }));
+}
+
 function refuse(attempt) {
   return function refused() {
     fail(attempt);
@@ -154,7 +167,7 @@ function refusalBehind(error, depth = 0) {
     const found = refusalBehind(parts[at], depth + 1);
     if (found) return found;
   }
-  return null;
+  return error.message === '' ? ofSocket : null;
 }
 
 function refusalOf(error) {

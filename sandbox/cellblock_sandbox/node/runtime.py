@@ -59,6 +59,7 @@ def nodejs_runtime(
         name=name,
         language="nodejs",
         argv=(str(node), *_FLAGS, str(_INSIDE / "zygote.js")),
+        interpreter=str(node),
         environ={
             **_environ(libraries),
             "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
@@ -86,12 +87,13 @@ def oneshot_runtime(
     libraries = needed_files([node])
     python = python_runtime(name, distributions=(), preload=())
     inner = [str(node), *_FLAGS, str(_INSIDE / "oneshot.js"), json.dumps(_config(packages, preload))]
-    told = json.dumps({"argv": inner, "environ": _environ(libraries)})
+    told = json.dumps({"argv": inner, "environ": _environ(libraries), "folder": str(packages or "/")})
     start, places = python.argv[:-1], python.argv[-1].partition(":")[2]
     return replace(
         python,
         language="nodejs",
         argv=(*start, f"node.oneshot:{places}:{_INSIDE}", told),
+        interpreter=str(node),
         trees=tuple({*python.trees, *_trees(node, libraries, packages)}),
         policy=Policy(threads=True, executable_memory=True, execs=True),
         probe=(_INSIDE / "probe.js").read_text(),
@@ -101,7 +103,7 @@ def oneshot_runtime(
 
 def _node(interpreter: Path | None) -> Path:
     node = Path(os.path.realpath(interpreter or _bundled()))
-    if not os.access(node, os.X_OK):
+    if not node.is_file() or not os.access(node, os.X_OK):
         raise SandboxUnavailable(f"there is no Node.js at {node}")
     return node
 

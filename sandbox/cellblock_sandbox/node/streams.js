@@ -2,6 +2,8 @@
 'use strict';
 
 const { Writable } = require('node:stream');
+const { format } = require('node:util');
+const { from } = Buffer;
 
 let live = false; // what a rehearsal prints is for nobody
 
@@ -22,6 +24,8 @@ function install(print) {
     stream._destroy = (error, done) => done(error);
     Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true, writable: true });
   }
+  // Node says by it what threw in a hook of async_hooks, before it exits; its own writes to where nobody reads.
+  process._rawDebug = (...told) => live && print(2, from(`${format(...told)}\n`));
   // It binds its streams at first use.
   console.log('');
   console.error('');

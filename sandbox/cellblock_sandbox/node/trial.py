@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -12,7 +14,8 @@ from cellblock_sandbox.node.runtime import PRELOAD, nodejs_runtime, oneshot_runt
 from cellblock_sandbox.runtime import Runtime
 from cellblock_sandbox.sandbox import Sandbox
 
-# Timers, the thread pool, the compiler, the collector and WebAssembly, each as it is after a fork.
+# Timers, the thread pool, the compiler, the collector and WebAssembly, each as it is after a fork; and
+# the end of what there is to do, before which some Nodes wait for work that they gave to threads.
 _TRIAL: Final = Program(
     code="""
 async function main() {
@@ -20,12 +23,20 @@ async function main() {
   const zipped = await require('node:util').promisify(require('node:zlib').gzip)('trial')
   let sum = 0
   for (let turn = 0; turn < 300_000; turn++) sum += [turn % 7].length
-  const empty = await WebAssembly.instantiate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
-  return {zipped: zipped.length > 0, sum, instance: typeof empty.instance, random: Math.random()}
+  const {exports: {add}} = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([
+    ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1],
+    ...[3, 97, 100, 100, 0, 0, 10, 9, 1, 7, 0, 32, 0, 32, 1, 106, 11],
+  ])))
+  let count = 0
+  while (count < 3_000_000) count = add(count, 1)
+  await WebAssembly.instantiate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
+  const drained = await new Promise((resolve) => process.once('beforeExit', () => resolve(true)))
+  return {zipped: zipped.length > 0, sum, count, drained, random: Math.random()}
 }
 """
 )
-_EXPECTED: Final = {"zipped": True, "sum": 300_000, "instance": "object"}
+_EXPECTED: Final = {"zipped": True, "sum": 300_000, "count": 3_000_000, "drained": True}
+_VERSION_S: Final = 20
 _LIMITS: Final = Limits(wall_ms=20_000, cpu_ms=20_000)
 
 
@@ -49,7 +60,20 @@ def best_nodejs_runtime(
     if not reason:
         return runtime
     note = f"each job boots a Node.js of its own, which is slow: forked cells do not work here ({reason})"
-    return oneshot_runtime(name, interpreter=interpreter, packages=packages, preload=preload, note=note)
+    runtime = oneshot_runtime(name, interpreter=interpreter, packages=packages, preload=preload, note=note)
+    _check_that_it_is_node(runtime.interpreter)
+    return runtime
+
+
+def _check_that_it_is_node(interpreter: str) -> None:
+    """Say so of what is something else, in place of how that fails."""
+    asked = [interpreter, "--version"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=_VERSION_S).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SandboxUnavailable(f"{interpreter} cannot be run: {error}") from error
+    if not re.match(r"v\d+\.\d+\.\d+\s*$", told):
+        raise SandboxUnavailable(f"{interpreter} is no Node.js: asked for its version, it says {told[:50]!r}")
 
 
 @cache

@@ -20,6 +20,7 @@ async function main() {
   let rehearse;
   try {
     const config = JSON.parse(addon.receive());
+    process.chdir(config.packages ?? '/'); // where import() looks from, as require() does
     cell.warm(addon, config);
     Object.defineProperty(process, 'pid', { get: addon.pid, configurable: true, enumerable: true }); // else the zygote's
     // Around the event loop it must not go here: that begins to turn in the cell.

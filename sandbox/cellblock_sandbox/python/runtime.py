@@ -64,6 +64,7 @@ def python_runtime(
         name=name,
         language="python3",
         argv=(str(interpreter), "-I", "-S", "-B", "-X", "utf8", "-c", _START, f"python.zygote:{_INSIDE}"),
+        interpreter=str(interpreter),
         environ={
             "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
             "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls

@@ -33,6 +33,8 @@ _CONTROL: Final = 3
 _CONFIG_BYTES: Final = 1 << 17
 _DESCRIPTORS: Final = 64  # its ceiling
 _REHEARSALS: Final = 20  # it makes its code faster from the eighth time on, in several steps
+_FORK_TRIES: Final = 200
+_FORK_PAUSE_S: Final = 0.01
 # Counts against a job's memory whether used or not; libc's 8 MB would be most of it.
 _THREAD_STACK: Final = 1 << 20
 
@@ -157,7 +159,7 @@ class Zygote:
         for other, pid in self._cells.values():
             if other == done:
                 os.kill(pid, signal.SIGKILL)  # we have not reaped it, so the number is its own
-        pid = os.fork()
+        pid = self._forked()
         if pid == 0:
             self._become_cell(rehearse, *descriptors)
         pidfd = os.pidfd_open(pid)
@@ -167,6 +169,15 @@ class Zygote:
         self._poll.register(pidfd, select.POLLIN)
         for descriptor in descriptors:
             os.close(descriptor)
+
+    def _forked(self) -> int:
+        """A fork; where a cell that was killed has still all the processes that we may have, it ends soon."""
+        for _ in range(_FORK_TRIES):
+            try:
+                return os.fork()
+            except BlockingIOError:  # EAGAIN
+                time.sleep(_FORK_PAUSE_S)
+        return os.fork()
 
     def _become_cell(self, rehearse: int, channel: int, stdout: int, stderr: int) -> None:
         try:

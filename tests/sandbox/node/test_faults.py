@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cellblock_sandbox
 import pytest
-from cellblock_sandbox import Program, Sandbox, Verdict
+from cellblock_sandbox import Limits, Mode, Program, Sandbox, Verdict
 
 from tests.sandbox.node.running import run_main
 from tests.sandbox.running import fault, run
@@ -68,6 +68,18 @@ def test_the_traceback_has_the_causes(sandbox: Sandbox) -> None:
     assert told.line == 2
 
 
+def test_an_error_without_frames_has_the_line_of_its_cause(sandbox: Sandbox) -> None:
+    told = fault(run_main(sandbox, "await null;\nawait Promise.any([Promise.reject(new Error('a'))])"))
+    assert (told.type, told.line) == ("AggregateError", 3)
+
+
+def test_a_stack_of_any_length_is_cut(sandbox: Sandbox) -> None:
+    body = "const e = new Error('first'); e.stack = 'x\\n'.repeat(5e6); throw e"
+    told = fault(run_main(sandbox, body, Limits(memory_mb=64)))
+    assert (told.message, told.line) == ("first", None)
+    assert len(told.traceback) == 16_000
+
+
 def test_causes_in_a_circle_end(sandbox: Sandbox) -> None:
     told = fault(run_main(sandbox, "const e = new Error('x'); e.cause = e; throw e"))
     assert told.traceback.count("Error: x") == 5
@@ -108,6 +120,9 @@ def test_a_syntax_error_names_its_line(sandbox: Sandbox, code: str, message: str
     assert (told.line, told.type) == (line, "SyntaxError")
     assert f"node.js:{line}" in told.traceback
     assert "typeof main" not in told.traceback
+    assert "sourceURL" not in told.traceback
+    script = fault(run(sandbox, code, mode=Mode.SCRIPT))
+    assert (script.message, script.line, script.traceback) == (told.message, line, told.traceback)
 
 
 def test_code_that_is_nested_too_deep_does_not_compile(sandbox: Sandbox) -> None:
@@ -123,6 +138,7 @@ def test_code_that_is_nested_too_deep_does_not_compile(sandbox: Sandbox) -> None
         "function main() {\r\n\r\n  throw new Error('x');\r\n}",
         "function main() {\r\r  throw new Error('x');\r}",
         "\ufefffunction main() {\n\n  throw new Error('x');\n}",
+        "function main() {\n\n  throw new Error('x');\n}\n//# sourceURL=another.js",
         "#!/usr/bin/env node\nfunction main() {\n  throw new Error('x');\n}",
         "function main() { /* \u2028 */\n  throw new Error('x');\n}",
         "'use strict';\nasync function main() {\n  throw new Error('x');\n}",

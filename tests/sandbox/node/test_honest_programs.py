@@ -21,6 +21,19 @@ def test_gives_its_answer(sandbox: Sandbox, name: str) -> None:
     assert outcome.outputs == json.loads(outputs)
 
 
+def test_a_node_finds_processors_and_memory(sandbox: Sandbox) -> None:
+    body = """
+    const os = require('os');
+    const { cpus } = await import('node:os');
+    const { rss, heapTotal, heapUsed } = process.memoryUsage();
+    return {
+      cpus: cpus().length === os.availableParallelism(), times: Object.keys(os.cpus()[0].times).length,
+      memory: [rss, heapTotal, heapUsed].every((bytes) => bytes > 1e6), total: os.totalmem() >= os.freemem(),
+    };
+    """
+    assert run_main(sandbox, body).outputs == {"cpus": True, "times": 5, "memory": True, "total": True}
+
+
 def test_warnings_are_the_codes_own(sandbox: Sandbox) -> None:
     body = """
     await import('node:path');

@@ -6,6 +6,7 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from cellblock_sandbox import Limits, Program, Sandbox, Verdict
 from cellblock_sandbox.node.runtime import nodejs_runtime
 
-from tests.sandbox.running import await_end, children, watched
+from tests.sandbox.running import await_end, children, may_look_into_processes, watched
 
 ECHO = "function main({ a }) { return { a } }"
 PROGRAMS = [
@@ -27,7 +28,10 @@ PROGRAMS = [
 ]
 KCMP, KCMP_FILE = 312, 0  # on x86_64
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="what a zygote and its cells have in /proc is root's")
+as_tracer = pytest.mark.skipif(
+    not may_look_into_processes(),
+    reason="what they have in /proc is shown to who may trace them",
+)
 
 
 def descriptors(pid: int | str) -> int:
@@ -72,7 +76,7 @@ def opened() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@as_root
+@as_tracer
 def test_a_thousand_jobs_leave_nothing_behind() -> None:
     before = descriptors("self")
     with opened() as sandbox, ExitStack() as stack:
@@ -128,7 +132,7 @@ def test_code_finds_no_more_tasks_and_can_start_none(sandbox: Sandbox) -> None:
     assert outcome.outputs == {"sizes": [8] * 5}, outcome.fault
 
 
-@as_root
+@as_tracer
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of kcmp(2) is another")
 def test_cells_share_no_open_file_with_their_zygote_or_each_other() -> None:
     with opened() as sandbox, opened() as other:
@@ -164,3 +168,13 @@ def shared_files(one: int, two: int) -> list[tuple[str, str]]:
         if order == 0:
             found.append((f"{mine.name} {mine.readlink()}", f"{theirs.name} {theirs.readlink()}"))
     return found
+
+
+def test_a_cell_that_is_to_stop_is_gone_and_the_next_runs(sandbox: Sandbox) -> None:
+    zygote = sandbox.zygote_pid
+    for body in ("while (true);", "return new Promise((r) => setTimeout(r, 3600000))"):
+        code, stop = f"function main() {{ {body} }}", partial(next, iter([False, False]), True)
+        outcome = sandbox.run(Program(code=code), {}, Limits(wall_ms=600_000, cpu_ms=600_000), stop=stop)
+        assert outcome.verdict is Verdict.CANCELLED
+    assert sandbox.run(Program(code=ECHO), {"a": 1}).outputs == {"a": 1}
+    assert sandbox.zygote_pid == zygote

@@ -67,6 +67,16 @@ def test_a_large_print_arrives_whole(sandbox: Sandbox) -> None:
     assert run_main(sandbox, "console.log('é'.repeat(300000)); return {}").stdout == "é" * 300_000 + "\n"
 
 
+def test_a_descriptor_that_does_not_wait_loses_nothing(sandbox: Sandbox) -> None:
+    body = """
+    new (require('net').Socket)({ fd: 1, readable: false }).unref();
+    for (let i = 0; i < 9; i++) process.stdout.write('x'.repeat(100000));
+    return { a: 1 };
+    """
+    outcome = run_main(sandbox, body)
+    assert (outcome.outputs, len(outcome.stdout)) == ({"a": 1}, 900_000), outcome.fault
+
+
 def test_bytes_and_encodings(sandbox: Sandbox) -> None:
     body = """
     process.stdout.write('61ff', 'hex');
@@ -96,6 +106,17 @@ def test_the_streams_are_streams(sandbox: Sandbox) -> None:
     outcome = run_main(sandbox, body)
     assert outcome.outputs == {"called": None, "full": False, "fds": [1, 2], "tty": False}, outcome.fault
     assert (outcome.stdout, len(outcome.stderr)) == ("abcd\nef", 1_000_000)
+
+
+def test_what_throws_in_a_hook_is_told(sandbox: Sandbox) -> None:
+    body = """
+    const { createHook } = require('async_hooks');
+    createHook({ init() { throw new Error('of a hook') } }).enable();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    """
+    outcome = run_main(sandbox, body)
+    assert outcome.verdict is Verdict.CODE_ERROR
+    assert outcome.stderr.startswith("Error: of a hook\n    at AsyncHook.init (node.js:3:")
 
 
 def test_files_by_their_descriptor_are_the_streams(sandbox: Sandbox) -> None:

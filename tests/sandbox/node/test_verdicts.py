@@ -62,6 +62,16 @@ CASES = {
         "the code threw an object",
         "Object",
     ),
+    "throws a proxy that was revoked": thrown(
+        "(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })()",
+        "the code threw an object",
+        "Object",
+    ),
+    "throws a function's proxy that was revoked": thrown(
+        "(() => { const { proxy, revoke } = Proxy.revocable(() => 1, {}); revoke(); return proxy })()",
+        "the code threw a function",
+        "function",
+    ),
     "throws an error with hostile getters": thrown(
         "Object.defineProperties(new Error('x'), { message: { get() { throw 1 } },"
         " stack: { get() { throw 2 } },"

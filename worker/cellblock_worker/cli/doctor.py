@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import redis as redis_py
 import typer
 from cellblock_producer.contract import Language
-from cellblock_sandbox import Layer, Program, Runtime, Sandbox, SandboxError
+from cellblock_sandbox import Layer, Program, Runtime, Sandbox, SandboxError, cgroup
 from rich.console import Console
 from rich.table import Table
 
@@ -35,6 +35,7 @@ _HOW: Final = {
     "keyring": "a container profile that allows keyctl; cells that use keys are killed all the same",
     "speculation": "a processor and kernel with per-process control of speculation (prctl), which virtual "
     "machines often lack; or run other people's code on machines of its own",
+    cgroup.NAME: cgroup.HOW,
     "seccomp": "a kernel with CONFIG_SECCOMP_FILTER, and the package libseccomp2",
 }
 _DISTRIBUTIONS: Final = (
@@ -92,16 +93,16 @@ def _limits(settings: Settings) -> dict[str, int]:
 def _look_at_runtimes(findings: Findings, settings: Settings) -> None:
     for name, runtime in settings.runtimes.items():
         try:
-            findings.runtimes[name] = _look_at_runtime(build(name, runtime), findings)
+            findings.runtimes[name] = _look_at_runtime(build(name, runtime), findings, settings)
         except SandboxError as error:
             findings.runtimes[name] = {"language": runtime.language.value, "trivial_job": str(error)}
             findings.fix.append(f"runtime {name}: {error}")
 
 
-def _look_at_runtime(runtime: Runtime, findings: Findings) -> dict[str, str]:
+def _look_at_runtime(runtime: Runtime, findings: Findings, settings: Settings) -> dict[str, str]:
     """Run a trivial job; what confines it is the same for all runtimes."""
     language = Language(runtime.language)
-    with Sandbox(runtime) as sandbox:
+    with Sandbox(runtime, cgroup=settings.cgroup) as sandbox:
         findings.layers = [_told(layer) for layer in sandbox.layers]
         outcome = sandbox.run(Program(code=CODE[language]), {"a": 1})
     if outcome.outputs != {"b": 2}:
@@ -110,7 +111,7 @@ def _look_at_runtime(runtime: Runtime, findings: Findings) -> dict[str, str]:
         )
     if runtime.note:
         findings.advice.append(f"runtime {runtime.name}: {runtime.note}")
-    asked = [runtime.argv[0], "--version"]
+    asked = [runtime.interpreter, "--version"]
     version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     return {"language": language.value, "version": version, "trivial_job": str(outcome.verdict)}
 

@@ -2,12 +2,9 @@
 
 import dataclasses
 import json as json_module
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
-import redis as redis_py
 import typer
 from cellblock_producer.keys import JobName
 from cellblock_producer.ledger import Ledger
@@ -15,9 +12,9 @@ from cellblock_producer.listing import Listed, list_dead, list_queue
 from rich.console import Console
 from rich.table import Table
 
-from cellblock_worker.cli.exits import CODE_FAILED, NOT_AVAILABLE, USAGE, leave, read_settings
+from cellblock_worker.cli.exits import CODE_FAILED, USAGE, leave, read_settings
 from cellblock_worker.cli.options import QueueOption, RedisOption
-from cellblock_worker.ledger_link import connect
+from cellblock_worker.cli.server import age, reach
 
 app = typer.Typer(help="Look at the queue; retry or drop the jobs that took their workers down.")
 
@@ -44,7 +41,7 @@ def jobs(
     if context.invoked_subcommand is not None:
         return
     settings = read_settings(redis_url=redis, queue=queue)
-    with _server(settings.redis_url) as client:
+    with reach(settings.redis_url) as client:
         listed = (list_dead if dead else list_queue)(client, settings.queue, limit)
         now = client.time()
     if json:
@@ -76,7 +73,7 @@ def _each(names: Sequence[str], redis: str | None, do: Callable[[Ledger, JobName
     except ValueError as error:
         leave(USAGE, str(error))
     missing = []
-    with _server(settings.redis_url) as client:
+    with reach(settings.redis_url) as client:
         ledger = Ledger(client, ttl_s=settings.result_ttl_s)
         for name in parsed:
             if do(ledger, name):
@@ -87,25 +84,17 @@ def _each(names: Sequence[str], redis: str | None, do: Callable[[Ledger, JobName
         leave(CODE_FAILED, f"not among the dead jobs: {', '.join(missing)}")
 
 
-@contextmanager
-def _server(url: str) -> "Iterator[redis_py.Redis]":
-    client = connect(url, patient=False)
-    try:
-        yield client
-    except redis_py.RedisError as error:
-        leave(NOT_AVAILABLE, f"Redis: {error}")
-    finally:
-        client.close()
-
-
 def _show(listed: Sequence[Listed], now_ms: int) -> None:
     table = Table()
     for column in ("job", "place", "for", "attempts", "lost", "holder"):
         table.add_column(column, overflow="fold")
     for each in listed:
-        seconds = max(0, now_ms - each.since_ms) // 1000
-        age = (
-            time.strftime("%H:%M:%S", time.gmtime(seconds)) if seconds < 86_400 else f"{seconds // 86_400} d"
+        table.add_row(
+            each.name,
+            each.place,
+            age(now_ms - each.since_ms),
+            str(each.attempts),
+            str(each.lost),
+            each.holder,
         )
-        table.add_row(each.name, each.place, age, str(each.attempts), str(each.lost), each.holder)
     Console(highlight=False).print(table if listed else "none")

@@ -13,7 +13,7 @@ import typer
 # Each is the function of that name in the module of that name, or that module's `app` where it has commands.
 COMMANDS: Final = (
     *("demo", "up", "worker", "gateway", "run", "submit"),
-    *("check", "jobs", "doctor", "bench", "health"),
+    *("check", "jobs", "replies", "doctor", "bench", "health"),
 )
 
 app = typer.Typer(

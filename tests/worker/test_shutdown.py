@@ -1,0 +1,132 @@
+"""A worker that is told to end: in bounded time, with 0, nothing lost, and no client that stalls for it."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+from cellblock_producer import Client, Handle
+from cellblock_producer.contract import Job, Result
+from cellblock_producer.keys import record_key
+from cellblock_worker.embedded import EmbeddedServer
+
+from tests.worker.harness import WAIT_S, WorkerProcess, nothing_is_left, processes_under, wait_for
+from tests.worker.program import mark_of
+
+CLIENTS = 3
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize("again", [None, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT])
+def test_what_is_not_done_in_time_is_handed_back(
+    server: EmbeddedServer, client: redis.Redis, again: signal.Signals | None
+) -> None:
+    """When the grace time is over, or when the worker is told to end again."""
+    grace_s = "3600" if again else "0.5"
+    with (
+        Client(server.url) as producer,
+        WorkerProcess(server.url, GRACE_S=grace_s).wait_until_ready() as worker,
+    ):
+        running = [producer.submit(_job("hang-once")) for _ in range(2)]
+        waiting = producer.submit(_job("echo"))
+        wait_for(lambda: all(mark_of(job.job_id).exists() for job in running))
+        processes = processes_under(worker.pid)
+        os.kill(worker.pid, signal.SIGTERM)
+        worker.wait_for_log("Warm shutdown")
+        if again:
+            os.kill(worker.pid, again)
+        assert worker.wait() == 0
+        wait_for(lambda: not any(_exists(pid) for pid in processes))
+        assert client.zcard("cellblock:leases") == 0
+        assert client.zcard("cellblock:waiting:default") == 3
+        with WorkerProcess(server.url).wait_until_ready():
+            assert [job.result(WAIT_S).error for job in (*running, waiting)] == [None] * 3
+            wait_for(lambda: nothing_is_left(client))
+
+
+def test_who_is_done_in_time_does_not_wait_for_the_grace_time(
+    server: EmbeddedServer, client: redis.Redis
+) -> None:
+    with (
+        Client(server.url) as producer,
+        WorkerProcess(server.url, GRACE_S="3600").wait_until_ready() as worker,
+    ):
+        running = producer.submit(_job("slow"))
+        wait_for(lambda: _is_running(client, running))
+        assert worker.stop(signal.SIGTERM) == 0
+        assert running.result(WAIT_S).attempts == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_rolling_restart_stalls_nobody_for_longer_than_it_takes(
+    server: EmbeddedServer, client: redis.Redis, count: int
+) -> None:
+    """Where another worker is there, every client gets Results from that one all the while."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(WorkerProcess(server.url).wait_until_ready()) for _ in range(count)]
+        callers = [stack.enter_context(Caller(server.url)) for _ in range(CLIENTS)]
+        for old in workers:
+            _all_go_on(callers)
+            assert old.stop(signal.SIGTERM) == 0
+            if count > 1:
+                _all_go_on(callers)
+            stack.enter_context(WorkerProcess(server.url).wait_until_ready())
+        _all_go_on(callers)
+        for caller in callers:
+            caller.stop()
+    results = [result for caller in callers for result in caller.results]
+    assert {(result.error, result.attempts) for result in results} == {(None, 1)}
+    wait_for(lambda: nothing_is_left(client))
+
+
+class Caller:
+    """A client with one job after the other, as fast as they come."""
+
+    def __init__(self, url: str) -> None:
+        self.results: list[Result] = []
+        self._url = url
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Caller":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._thread.join(WAIT_S)
+
+    def _run(self) -> None:
+        with Client(self._url) as client:
+            while not self._stopping:
+                self.results.append(client.run(_job("echo"), timeout=WAIT_S))
+
+
+def _all_go_on(callers: list[Caller]) -> None:
+    """Wait until each has had two more Results: the second is of a job that was submitted from now on."""
+    goals = [len(caller.results) + 2 for caller in callers]
+    wait_for(lambda: all(len(c.results) >= goal for c, goal in zip(callers, goals, strict=True)))
+
+
+def _job(code: str) -> Job:
+    return Job.model_validate({"language": "python3", "code": code})
+
+
+def _is_running(client: redis.Redis, job: Handle) -> bool:
+    return client.hget(record_key(job.name), "state") == b"running"
+
+
+def _exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

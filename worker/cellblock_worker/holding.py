@@ -75,6 +75,7 @@ class Holding:
     def start(self) -> None:
         """Begin to renew and to look after the queue; again is no more."""
         if self._thread is None:
+            self.kept_at = time.monotonic()
             self._thread = threading.Thread(target=self._keep_on, name="cellblock-leases", daemon=True)
             self._thread.start()
 

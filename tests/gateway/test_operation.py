@@ -79,6 +79,17 @@ def test_a_caller_of_difys_route_that_hangs_up_takes_its_job_along(keys: Path) -
         wait_for(partial(waits, alone.gateway, 0))
 
 
+def test_a_run_that_has_begun_is_ended_when_its_caller_of_difys_route_hangs_up(
+    stack: Stack, gateway: GatewayProcess
+) -> None:
+    caller = gateway.send("POST", "/v1/sandbox/run", {"language": "python3", "code": "while True: pass"})
+    with Redis.from_url(stack.url) as redis:
+        [unit] = wait_for(lambda: redis.zrange("cellblock:leases", 0, -1))
+        caller.close()
+    job_id = unit.decode().rpartition(":")[2]
+    assert gateway.call("GET", f"/v1/jobs/{job_id}?wait=30").json["error"]["kind"] == "cancelled"
+
+
 def test_many_open_waits_are_all_answered(stack: Stack, keys: Path, gateway: GatewayProcess) -> None:
     held = {
         "language": "python3",

@@ -8,7 +8,7 @@ import pytest
 from tests.gateway.calling import KEY, GatewayProcess
 from tests.gateway.chromium import PROGRAMS, Chromium, find_chromium
 
-PROMISE = "CELLBLOCK_TEST_BROWSER"
+PROMISE = "TEST_BROWSER"
 """Set where a browser is promised, as in CI: then its absence is a failure."""
 
 

@@ -39,7 +39,9 @@ class Shutdown:
             self._timer.cancel()
 
     def _told(self, *, how: str, **_: Any) -> None:
-        if how == "Warm" and self._timer is None:
+        if how == "Warm" and self._timer is not None:  # told twice before we could listen for it
+            self._again()
+        elif how == "Warm":
             _handle(self._again)
             self._timer = threading.Timer(self._grace_s, self._overdue)
             self._timer.daemon = True  # who is done earlier does not wait for it

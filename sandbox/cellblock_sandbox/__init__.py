@@ -15,6 +15,7 @@ from cellblock_sandbox.node.trial import best_nodejs_runtime
 from cellblock_sandbox.python.runtime import python_runtime
 from cellblock_sandbox.runtime import Runtime
 from cellblock_sandbox.sandbox import Sandbox
+from cellblock_sandbox.tally import Tally
 
 __all__ = [
     "CellLost",
@@ -29,6 +30,7 @@ __all__ = [
     "SandboxClosed",
     "SandboxError",
     "SandboxUnavailable",
+    "Tally",
     "Usage",
     "Verdict",
     "best_nodejs_runtime",

@@ -22,6 +22,7 @@ from cellblock_sandbox.python.runtime import python_runtime
 from cellblock_sandbox.runtime import Runtime
 from cellblock_sandbox.selftest import prove
 from cellblock_sandbox.supervise import Baseline, encode_job, supervise, wait_ready
+from cellblock_sandbox.tally import Tally
 from cellblock_sandbox.zygote import Zygote, launch
 
 _CALM_S = 0.003  # who comes so long after the job before it did not wait for that
@@ -62,6 +63,7 @@ class Sandbox:
         self._cgroup = cgroup
         self._without_layers = without_layers
         self._self_test = self_test
+        self.tally = Tally()
         self._trouble = ""
         self._turn = threading.Lock()
         self._owner = 0
@@ -229,13 +231,16 @@ class Sandbox:
 
     def _ready(self) -> tuple[Cell, Zygote, Baseline]:
         assert self._zygote is not None
+        asked, stood = time.monotonic_ns(), self._standby is not None
         cell = self._standby or self._zygote.fork(rehearse=False)
         self._standby = None
         try:
-            return cell, self._zygote, wait_ready(cell, self._zygote)
+            baseline = wait_ready(cell, self._zygote)
         except BaseException:  # a time-out of the caller's may come out of a signal handler
             cell.close()
             raise
+        self.tally.taken(stood, time.monotonic_ns() - asked)
+        return cell, self._zygote, baseline
 
     def _prepare(self, after_ms: int = 0, *, rehearse: bool = True) -> None:
         """Ask for the next standby, of a fresh zygote where the time has come and one is there."""
@@ -281,6 +286,7 @@ class Sandbox:
         except BaseException:
             zygote.close()
             raise
+        self.tally.zygotes += 1
         return zygote
 
     def _require(self, layers: tuple[Layer, ...]) -> None:

@@ -18,14 +18,14 @@ class Stack:
     """A private server and one worker with two pool processes."""
 
     def __init__(self, **settings: str) -> None:
-        self._server = EmbeddedServer()
+        self.server = EmbeddedServer()
         self._settings = {"CELLBLOCK_CONCURRENCY": "2", **settings}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stack
         self.worker: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return self._server.url
+        return self.server.url
 
     @property
     def log(self) -> str:
@@ -33,7 +33,7 @@ class Stack:
         return self._log.read().decode()
 
     def __enter__(self) -> Self:
-        self._server.__enter__()
+        self.server.__enter__()
         self.start_worker()
         return self
 
@@ -51,7 +51,7 @@ class Stack:
     ) -> None:
         if self.worker is not None and self.worker.poll() is None:
             self.stop_worker()
-        self._server.__exit__(kind, error, trace)
+        self.server.__exit__(kind, error, trace)
         self._log.close()
 
 

@@ -38,7 +38,7 @@ class Events:
 
 @pytest.fixture(scope="module")
 def worker(server: EmbeddedServer) -> Iterator[WorkerProcess]:
-    with WorkerProcess(server.url, EVENTS="true", MAX_ATTEMPTS="1") as worker:
+    with WorkerProcess(server.url, EVENTS="full", MAX_ATTEMPTS="1") as worker:
         yield worker.wait_until_ready()
 
 

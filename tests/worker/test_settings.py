@@ -15,8 +15,8 @@ def test_defaults_need_no_environment() -> None:
 
 
 def test_reads_each_variable_by_its_field() -> None:
-    settings = Settings.from_env({"CELLBLOCK_WALL_MS": "750", "CELLBLOCK_EVENTS": "true"})
-    assert (settings.wall_ms, settings.events) == (750, True)
+    settings = Settings.from_env({"CELLBLOCK_WALL_MS": "750", "CELLBLOCK_EVENTS": "full"})
+    assert (settings.wall_ms, settings.events) == (750, "full")
 
 
 def test_unknown_variable_is_refused_with_the_nearest_known_one() -> None:

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property, partial
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, Task, signals
 from celery.apps.worker import Worker as StockWorker
@@ -31,6 +31,7 @@ from .envelope import Admitted
 from .holding import Holding
 from .ledger_link import CONNECT_TIMEOUT_S, LedgerLink
 from .logs import Logging
+from .news import News
 from .request import Request
 from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .sending import Sending
@@ -39,6 +40,9 @@ from .shutdown import Shutdown
 from .stops import Listener, Stops
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
+
+if TYPE_CHECKING:
+    from .watch.watching import Watch
 
 # The sandbox keeps a job's time; Celery's limit is the last resort, for a pool process that hangs. Between
 # the two lies what a pool process waits for Redis.
@@ -60,6 +64,7 @@ class Cellblock(Celery):
     settings: Settings
     link: LedgerLink
     holding: Holding
+    news: News
     sending: Sending
     stops: Stops
     listener: Listener
@@ -68,6 +73,7 @@ class Cellblock(Celery):
     prepare: Callable[[], None] | None
     expect: Callable[[Job], None] | None
     cool_down: Callable[[], None] | None
+    watch: "Watch | None" = None
 
     log_cls = Logging  # type: ignore[assignment]
 
@@ -102,8 +108,16 @@ class Loader(AppLoader):
     def on_worker_process_init(self) -> None:
         """Warm up, and arrange for the end of the process."""
         signals.worker_process_shutdown.connect(self._on_exit, weak=False)
-        if self.app.warm_up is not None:
-            self.app.warm_up()
+        watch = self.app.watch
+        try:
+            if self.app.warm_up is not None:
+                self.app.warm_up()
+        except Exception as error:
+            if watch is not None:
+                watch.not_in_slot(error)
+            raise
+        if watch is not None:
+            watch.enter_slot()
         _give_back_memory()
 
     def _on_exit(self, **_: Any) -> None:
@@ -128,6 +142,7 @@ class Worker(StockWorker):
         try:
             if check is not None:
                 check()
+            _watch(cast("Cellblock", self.app))
         except Exception as error:
             _log.critical("the worker does not start: %s", error)
             raise SystemExit(DOES_NOT_START) from None
@@ -136,6 +151,12 @@ class Worker(StockWorker):
         self._end.watch()
         super().start()
 
+    def stats(self) -> dict[str, Any]:
+        """Answer `inspect stats`, as Flower asks, without the transport's options: ours are no plain data."""
+        told: dict[str, Any] = super().stats()
+        told.get("broker", {}).pop("transport_options", None)
+        return told
+
     def on_consumer_ready(self, consumer: Any) -> None:
         """Begin to look after the queue: from here on there is a pool, forked without those threads."""
         super().on_consumer_ready(consumer)
@@ -143,6 +164,17 @@ class Worker(StockWorker):
         app.holding.start()
         app.listener.start(app.holding.worker)
         app.sending.start()
+        app.news.consuming(consumer)
+        if app.watch is not None:
+            app.watch.consuming(consumer)
+
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        """Finish the jobs in hand and end."""
+        app = cast("Cellblock", self.app)
+        app.news.ending()
+        if app.watch is not None:
+            app.watch.ending()
+        super().stop(in_sighandler, exitcode)
 
     def on_stopped(self) -> None:
         """End what is left of the connections, when the pool has ended."""
@@ -152,6 +184,15 @@ class Worker(StockWorker):
         app.listener.stop()
         app.holding.stop()
         app.sending.stop()
+        if app.watch is not None:
+            app.watch.close()
+
+
+def _watch(app: Cellblock) -> None:
+    if app.settings.http:
+        from .watch.watching import Watch  # prometheus-client, and the HTTP server
+
+        app.watch = Watch(app.settings, app.holding)
 
 
 def _share_memory() -> None:
@@ -197,6 +238,7 @@ def create_app(
     app.stops = Stops()
     app.listener = Listener(settings, app.stops)
     app.holding = Holding(settings, app.stops, time_limit_s=app.time_limit_s(MAX_BATCH))
+    app.news = News(settings)
     app.sending = Sending(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
     app.expect = expect
@@ -221,6 +263,7 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
         bind=True,
         shared=False,
         Request=Request,
+        send_events=app.news.full,  # else we do, see news.py
         max_retries=None,  # the ledger counts, see Request
         throws=(InternalFaultError,),  # logged by us already
     )
@@ -275,7 +318,7 @@ def _celery_settings(app: Cellblock) -> dict[str, Any]:
         "worker_concurrency": settings.concurrency,
         "worker_prefetch_multiplier": 1,
         "worker_proc_alive_timeout": 60.0,
-        "worker_send_task_events": settings.events,
+        "worker_send_task_events": settings.events in ("sparing", "full"),
         "worker_redirect_stdouts": False,
         "worker_hijack_root_logger": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,

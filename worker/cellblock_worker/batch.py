@@ -16,13 +16,13 @@ from cellblock_producer.contract import Job, Result
 from cellblock_producer.errors import JobConflict
 from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, NotBegun
 
+from .joblog import log_result
 from .replies import reply_to_unread
 from .sealed import SealedJob
 from .task import (
     Station,
     heed_revocation,
     in_conflict,
-    log_result,
     not_run,
     postpone,
     put_back,

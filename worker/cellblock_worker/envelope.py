@@ -29,6 +29,7 @@ JOBS_HEADER = "jobs"
 """Our own header: how many jobs the message holds."""
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,255}")
+_LABELS_SHOWN = 300  # characters
 _LANGUAGES = ("python3", "nodejs", "python", "javascript")
 
 
@@ -69,12 +70,17 @@ def admit(item: bytes, queue: str) -> Admitted | Refused:
 
 def safe_repr(job: object, name: JobName) -> str:
     """Describe a job for logs, events and Flower: no code, no inputs."""
-    return f"job_id={name.id} language={_language(job)} tenant={name.tenant}"
+    return f"job_id={name.id} language={_language(job)} tenant={name.tenant}{_labels(job)}"
 
 
 def safe_batch_repr(jobs: Sequence[object], first: JobName) -> str:
     """Describe a batch in the same way, by its size and its first job."""
     return f"jobs={len(jobs)} first={first.id} language={_language(jobs[0])} tenant={first.tenant}"
+
+
+def _labels(job: object) -> str:
+    labels = job.get("labels") if isinstance(job, dict) else None
+    return f" labels={json.dumps(labels)[:_LABELS_SHOWN]}" if labels and isinstance(labels, dict) else ""
 
 
 def _language(job: object) -> str:

@@ -56,7 +56,11 @@ class Holding:
         self._stopping = False
         self._news = threading.Event()  # it is stopping, or there is another delay
         self._thread: threading.Thread | None = None
-        self._in_trouble = False
+        self.kept_at = time.monotonic()
+        """When Redis last answered the thread."""
+        self.troubled_until = 0.0
+        """When it last did not."""
+        self.in_trouble = False
 
     @property
     def worker(self) -> str:
@@ -71,6 +75,7 @@ class Holding:
     def start(self) -> None:
         """Begin to renew and to look after the queue; again is no more."""
         if self._thread is None:
+            self.kept_at = time.monotonic()
             self._thread = threading.Thread(target=self._keep_on, name="cellblock-leases", daemon=True)
             self._thread.start()
 
@@ -178,13 +183,13 @@ class Holding:
             try:
                 self._keep()
             except redis.RedisError as error:
-                if not self._in_trouble:
+                if not self.in_trouble:
                     _log.warning("leases cannot be renewed: %s", type(error).__name__)
-                self._in_trouble = True
+                self.in_trouble, self.troubled_until = True, time.monotonic()
             except Exception:
                 _log.exception("leases could not be renewed")
             else:
-                self._in_trouble = False
+                self.in_trouble, self.kept_at = False, time.monotonic()
 
     def _keep(self) -> None:
         self._queue_stranded()

@@ -30,6 +30,7 @@ from .envelope import Refused
 from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
+from .watch import tally
 
 SOCKET_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
@@ -157,6 +158,7 @@ class LedgerLink:
             _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
             return False
         _log.warning("job %s: %s", result.name, kind)
+        tally.count_unrun(result)
         return True
 
     def _client(self) -> Overlapping:

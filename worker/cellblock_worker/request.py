@@ -41,6 +41,9 @@ class Request(StockRequest):
     _payload: Any
     _message: Any
     _request_dict: dict[str, Any]
+    _eventer: Any
+    told = False
+    """Whether an event has told that it runs."""
     _already_revoked: bool
 
     def __init__(self, message: Any, **options: Any) -> None:
@@ -59,6 +62,11 @@ class Request(StockRequest):
     def info(self, safe: bool = False) -> Any:
         """Describe the request to `inspect`, with the description of the job in place of the job."""
         return super().info(safe=True)
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002
+        """Tell those who watch."""
+        if self._eventer and self._eventer.enabled:
+            cast("Cellblock", self.app).news.tell(self._eventer, self, type, fields)
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
         """End what runs, for Celery's revoke: the cell, and not the pool process."""

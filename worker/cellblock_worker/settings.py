@@ -126,17 +126,39 @@ class Settings(OutputSettings, ReplySettings):
         description="Seconds for which jobs in hand may go on when the worker is told to end; then they "
         "are handed back, and run elsewhere from the start.",
     )
-    events: bool = Field(
-        default=False,
-        description="Send Celery's task events from the start, at a cost; Flower turns them on by itself.",
+    http: str = Field(
+        default="",
+        pattern=r"^(|[A-Za-z0-9.-]+:[0-9]{1,5})$",
+        description="Address at which the worker serves /metrics, /live, /ready and /startup, without "
+        "authentication, such as 127.0.0.1:9808; none by default.",
+    )
+    metrics_tenants: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="Tenants that have a label of their own in the metrics, the first that a worker meets; "
+        "the others share `other`.",
+    )
+    events: Literal["off", "asked", "sparing", "full"] = Field(
+        default="asked",
+        description="Celery's events about jobs. sparing: one when a job ends, and one more if it runs for "
+        "longer than a second; asked: the same once Flower asks; full: Celery's own three, at a cost.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="Least severe level that is logged; `info` gives one line per job.",
+        description="Least severe level that is logged.",
     )
     log_format: Literal["console", "json"] = Field(
         default="console",
         description="Log lines for people or as one JSON object each.",
+    )
+    log_jobs: Literal["none", "failures", "all"] = Field(
+        default="failures",
+        description="Which jobs have a line in the log; `all` costs throughput.",
+    )
+    audit_log: Path | None = Field(
+        default=None,
+        description="File for the audit of blocked attempts, as JSON; by default they are in the log.",
     )
 
     @model_validator(mode="after")

@@ -18,7 +18,10 @@ _QUIET_MS: Final = 3
 _BUSY_S: Final = 0.01
 
 _prepared = 0.0
-_sandboxes: Final[dict[str, Sandbox]] = {}
+sandboxes: Final[dict[str, Sandbox]] = {}
+"""Those that are open in this process, by the name of their runtime."""
+layers: Final[dict[str, bool]] = {}
+"""Whether each layer of the sandbox was on when `check` looked."""
 _told: Final[dict[str, str]] = {}  # troubles that were logged
 _log = logging.getLogger(__name__)
 
@@ -52,11 +55,11 @@ def open(settings: Settings, only: Job | None = None) -> None:  # noqa: A001 - o
     """Start the runtimes, or that of one job; raises SandboxUnavailable where they cannot be had here."""
     names = settings.runtimes if only is None else {_name(only)}
     for name in settings.runtimes:
-        if name in names and name not in _sandboxes:
+        if name in names and name not in sandboxes:
             runtime = build(name, settings.runtimes[name])
             sandbox = Sandbox(runtime, required_layers=settings.require_layers, cgroup=settings.cgroup)
             sandbox.open()
-            _sandboxes[name] = sandbox
+            sandboxes[name] = sandbox
 
 
 def prepare() -> None:
@@ -67,7 +70,7 @@ def prepare() -> None:
     global _prepared
     now = time.monotonic()
     busy, _prepared = now - _prepared < _BUSY_S, now
-    for name, sandbox in _sandboxes.items():
+    for name, sandbox in sandboxes.items():
         sandbox.prepare(after_ms=0 if busy else _QUIET_MS)
         if sandbox.trouble != _told.get(name, ""):
             _tell(name, sandbox.trouble)
@@ -75,7 +78,7 @@ def prepare() -> None:
 
 def troubles() -> dict[str, str]:
     """Why a runtime of this pool process cannot be renewed, by its name; empty where all is well."""
-    return {name: sandbox.trouble for name, sandbox in _sandboxes.items() if sandbox.trouble}
+    return {name: sandbox.trouble for name, sandbox in sandboxes.items() if sandbox.trouble}
 
 
 def _tell(name: str, trouble: str) -> None:
@@ -95,17 +98,17 @@ def expect(job: Job) -> None:
 
 def close() -> None:
     """End them."""
-    while _sandboxes:
-        _sandboxes.popitem()[1].close()
+    while sandboxes:
+        sandboxes.popitem()[1].close()
 
 
 def sandbox_for(job: Job) -> Sandbox:
     """The open sandbox of the runtime that the job asks for; raises NoSuchRuntime."""
-    sandbox = _sandboxes.get(_name(job))
+    sandbox = sandboxes.get(_name(job))
     if sandbox is None or sandbox.runtime.language != job.language:
         field = "language" if job.runtime is None else "runtime"
         asked = job.runtime or job.language.value
-        served = ", ".join(sorted(_sandboxes)) or "none"
+        served = ", ".join(sorted(sandboxes)) or "none"
         raise NoSuchRuntime(f"{field}: this worker does not serve {asked} (it serves: {served})")
     return sandbox
 
@@ -121,16 +124,12 @@ def check(settings: Settings) -> None:
     """
     try:
         open(settings)
-        layers = {
-            layer.name: layer.detail
-            for sandbox in _sandboxes.values()
-            for layer in sandbox.layers
-            if not layer.on
-        }
-        notes = {name: sandbox.runtime.note for name, sandbox in _sandboxes.items() if sandbox.runtime.note}
+        found = {layer.name: layer for sandbox in sandboxes.values() for layer in sandbox.layers}
+        notes = {name: sandbox.runtime.note for name, sandbox in sandboxes.items() if sandbox.runtime.note}
     finally:
         close()
-    for name, detail in layers.items():
+    layers.update((name, layer.on) for name, layer in found.items())
+    for name, detail in ((name, layer.detail) for name, layer in found.items() if not layer.on):
         _log.warning("sandbox layer off: %s (%s)", name, detail or "no reason given")
     for name, note in notes.items():
         _log.warning("runtime %s: %s", name, note)

@@ -33,10 +33,12 @@ from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, 
 from cellblock_producer.outbox import reply_to
 from cellblock_producer.wire import task_message
 
+from .joblog import log_result
 from .replies import reply_to_unread
 from .sealed import SealedJob
 from .settings import Settings
 from .stops import Stop, Stops, is_revoked
+from .watch import tally
 
 Execute = Callable[[Job, Settings, Stop], Result]
 """Runs a job and returns its Result, of kind `cancelled` soon after `Stop` says so.
@@ -139,7 +141,9 @@ def read_sealed(sealed: SealedJob, station: Station) -> Job | Result:
         job = read_job(sealed.open())
     except InvalidJob as invalid:
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message="; ".join(invalid.problems))
-        return settle_unread(sealed.name, error, execution)
+        result = settle_unread(sealed.name, error, execution)
+        tally.count_unrun(result)
+        return result
     problem = station.settings.reply_problem(job.reply)
     if problem is None:
         return job
@@ -156,7 +160,10 @@ def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
 
 def run_begun(job: Job, begun: Begun, station: Station) -> Result:
     """Run a job that was begun, or say why it is not run; the Result is not written yet."""
-    return _complete(_decide(job, begun, station), begun, station.worker)
+    started = time.monotonic()
+    result = _complete(_decide(job, begun, station), begun, station.worker)
+    tally.count(job, result, time.monotonic() - started)
+    return result
 
 
 def postpone(job: Job, result: Result, station: Station) -> int | Result | None:
@@ -209,6 +216,7 @@ def _decide(job: Job, begun: Begun, station: Station) -> Result:
         return station.execute(job, station.settings, Stop(station.stops, station.lease, job.name))
     except Exception as fault:
         _log.error("job %s: %s", job.name, _place_of(fault, fault.__traceback__))
+        tally.count_fault(fault)
         return _failure(job, ErrorKind.INTERNAL, "The worker could not run the job; this is not its fault.")
 
 
@@ -225,9 +233,3 @@ def _place_of(fault: Exception, trace: TracebackType | None) -> str:
     """Say what was raised and where. The exception's own words may quote the job."""
     frames = traceback.extract_tb(trace)[-8:]
     return f"{type(fault).__name__} at " + " < ".join(f"{f.filename}:{f.lineno}" for f in reversed(frames))
-
-
-def log_result(result: Result, ms: float) -> None:
-    """Log the one line about a job."""
-    kind = f" {result.error.kind}" if result.error else ""
-    _log.info("job %s: %s%s in %.1f ms", result.name, result.status, kind, ms)

@@ -4,16 +4,11 @@ private server (or --redis URL) <── this process: Client        worker, 2 po
          └────────────── queue of its own, one for each demo ──────┘
 """
 
-import os
 import secrets
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import IO, Final
+from typing import Final
 
 import typer
 from cellblock_producer import CellblockError, Client, Handle, WorkerFailed
@@ -22,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cellblock_worker.attached import start_attached
 from cellblock_worker.cli.cases import Case
 from cellblock_worker.cli.cases_javascript import JAVASCRIPT
 from cellblock_worker.cli.cases_python import PYTHON
 from cellblock_worker.cli.exits import CODE_FAILED, NOT_AVAILABLE, leave, read_settings
 from cellblock_worker.cli.options import RedisOption
+from cellblock_worker.cli.parts import Part, part
 from cellblock_worker.embedded import EmbeddedServer, EmbeddedServerError
 
 _CASES: Final = (*PYTHON, *JAVASCRIPT)
@@ -70,44 +65,18 @@ def _embedded(stack: ExitStack, out: Console) -> str:
         leave(NOT_AVAILABLE, f"{error}; give a server of yours with --redis URL")
 
 
-class _Worker:
-    """The demo's worker process and what it logged."""
-
-    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-        self.process = process
-        self._log = log
-
-    def check(self) -> None:
-        """Leaves with the end of its log when it is dead."""
-        if self.process.poll() is not None:
-            self._log.seek(0)
-            tail = self._log.read().decode(errors="replace")[-4000:].strip()
-            leave(NOT_AVAILABLE, f"the worker ended with exit code {self.process.returncode}:\n{tail}")
-
-
 @contextmanager
-def _worker(url: str, queue: str) -> Iterator[_Worker]:
+def _worker(url: str, queue: str) -> Iterator[Part]:
     environ = {
-        **os.environ,
         "CELLBLOCK_REDIS_URL": url,
         "CELLBLOCK_QUEUE": queue,
         "CELLBLOCK_CONCURRENCY": str(_POOL_PROCESSES),
     }
-    with tempfile.TemporaryFile() as log:
-        argv = [sys.executable, "-m", "cellblock_worker", "worker"]
-        process = start_attached(argv, output=log, environ=environ)
-        try:
-            yield _Worker(process, log)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    with part("worker", ("cellblock_worker", "worker"), environ, _STOP_S) as worker:
+        yield worker
 
 
-def _run(client: Client, worker: _Worker) -> list[tuple[Case, Result]]:
+def _run(client: Client, worker: Part) -> list[tuple[Case, Result]]:
     """The Results of all cases, in their order."""
     try:
         handles = client.submit_many(case.job() for case in _CASES)
@@ -116,7 +85,7 @@ def _run(client: Client, worker: _Worker) -> list[tuple[Case, Result]]:
         leave(NOT_AVAILABLE, str(error))
 
 
-def _wait(handle: Handle, worker: _Worker) -> Result:
+def _wait(handle: Handle, worker: Part) -> Result:
     give_up = time.monotonic() + _PATIENCE_S
     while True:
         try:

@@ -12,16 +12,8 @@ import typer
 
 # Each is the function of that name in the module of that name, or that module's `app` where it has commands.
 COMMANDS: Final = (
-    "demo",
-    "worker",
-    "gateway",
-    "run",
-    "submit",
-    "check",
-    "jobs",
-    "replies",
-    "doctor",
-    "bench",
+    *("demo", "up", "worker", "gateway", "run", "submit"),
+    *("check", "jobs", "replies", "doctor", "bench", "health"),
 )
 
 app = typer.Typer(

@@ -36,7 +36,7 @@ class Meters:
     def __init__(self, folder: Folder, sandboxes: Mapping[str, Sandbox]) -> None:
         """`sandboxes`: those of a pool process by the name of their runtime, each with its tally."""
         self._folder, self._sandboxes = folder, sandboxes
-        self._slot, self._troubled = -1, False
+        self._slot, self._trouble = -1, ""
         self._told: dict[str, Tally] = {}
         registry = CollectorRegistry()  # nobody reads it: what is shown comes from the files
         jobs = ("language", "branch", "kind", "tenant")
@@ -74,19 +74,29 @@ class Meters:
         self._run.labels(language).observe(result.usage.wall_ms / 1000)
         self._total.labels(language).observe(waited_s + handled_s)
         self._tell_tallies()
-        if self._troubled and kind_of(result) != ErrorKind.INTERNAL:
-            self._folder.no_trouble(self._slot)
-            self._troubled = False
+        if kind_of(result) != ErrorKind.INTERNAL:
+            self._tell_trouble()
 
     def count_fault(self, fault: Exception) -> None:
         """Note that code cannot be run here, where that is what it says."""
         if isinstance(fault, SandboxUnavailable):
-            self._folder.trouble(self._slot, str(fault))
-            self._troubled = True
+            self._tell_trouble(str(fault))
 
     def count_unrun(self, result: Result) -> None:
         """Count a job that was not run; what its language is, nobody has looked."""
         self._count("unknown", result)
+
+    def _tell_trouble(self, fault: str = "") -> None:
+        """Note what is wrong here, where that is news; also that a zygote runs cells for want of a fresh one."""
+        renewals = (f"runtime {name}: {box.trouble}" for name, box in self._sandboxes.items() if box.trouble)
+        trouble = fault or "; ".join(renewals)
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if trouble:
+            self._folder.trouble(self._slot, trouble)
+        else:
+            self._folder.no_trouble(self._slot)
 
     def _count(self, language: str, result: Result) -> None:
         tenant = self._folder.label(result.tenant)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from cellblock_sandbox.cell import Cell
 from cellblock_sandbox.errors import CellLost, SandboxClosed, SandboxUnavailable
-from cellblock_sandbox.judge import judge
+from cellblock_sandbox.judge import Ending, judge
 from cellblock_sandbox.launch.plan import Layer
-from cellblock_sandbox.model import Limits, Outcome, Program
+from cellblock_sandbox.model import Limits, Mode, Outcome, Program
 from cellblock_sandbox.python.runtime import python_runtime
 from cellblock_sandbox.runtime import Runtime
 from cellblock_sandbox.selftest import prove
@@ -167,19 +167,9 @@ class Sandbox:
             if self._zygote is None:
                 self._replace()
             gap = time.monotonic() - self._ended
-            linger = gap > _LEISURE_S and not prepare
-            cell, zygote, baseline = self._take()
-            try:
-                ending = supervise(cell, zygote, baseline, job, program.mode, limits, stop, linger=linger)
-            except BaseException as error:
-                cell.close()
-                if isinstance(error, CellLost):
-                    self._retire()
-                raise
-            if linger:
-                self._lingering = cell
-            else:
-                cell.close()
+            ending = self._supervised(
+                job, program.mode, limits, stop, linger=gap > _LEISURE_S and not prepare
+            )
             self._ended = time.monotonic()
             if prepare:
                 self._prepare(rehearse=gap > _CALM_S)
@@ -209,6 +199,24 @@ class Sandbox:
     def _check_open(self) -> None:
         if self._owner != os.getpid():
             raise SandboxClosed("open the sandbox in the process that uses it (it is closed, or you forked)")
+
+    def _supervised(
+        self, job: bytes, mode: Mode, limits: Limits, stop: Callable[[], bool] | None, *, linger: bool
+    ) -> Ending:
+        """How a job ended in the cell that stands ready, which may linger or is closed."""
+        cell, zygote, baseline = self._take()
+        try:
+            ending = supervise(cell, zygote, baseline, job, mode, limits, stop, linger=linger)
+        except BaseException as error:
+            cell.close()
+            if isinstance(error, CellLost):
+                self._retire()
+            raise
+        if linger:
+            self._lingering = cell
+        else:
+            cell.close()
+        return ending
 
     def _bury(self) -> None:
         """End the cell that has answered, if there is one."""

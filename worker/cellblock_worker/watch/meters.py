@@ -87,7 +87,7 @@ class Meters:
         self._count("unknown", result)
 
     def _tell_trouble(self, fault: str = "") -> None:
-        """Note what is wrong here, where that is news; also that a zygote runs cells for want of a fresh one."""
+        """Note what is wrong, where that is news; also that a zygote runs cells for want of a fresh one."""
         renewals = (f"runtime {name}: {box.trouble}" for name, box in self._sandboxes.items() if box.trouble)
         trouble = fault or "; ".join(renewals)
         if trouble == self._trouble:

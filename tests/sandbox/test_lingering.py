@@ -57,7 +57,8 @@ def test_nothing_is_left_of_many() -> None:
         until(lambda: len(children(sandbox.zygote_pid or 0)) == 1)  # the standby
 
 
-def test_a_busy_caller_has_it_killed_at_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_caller_has_it_killed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cellblock_sandbox.sandbox._LEISURE_S", float("inf"))
-    sandbox.run(NOTHING, prepare=False)
-    assert sandbox._lingering is None
+    with Sandbox() as sandbox:  # of its own: the next test finds no standby here
+        sandbox.run(NOTHING, prepare=False)
+        assert sandbox._lingering is None

@@ -8,6 +8,6 @@ if "TEST_SERVER" in os.environ:  # only then: tests of the sandbox run where the
 
     use_server_program()
 
-# A shell has what it starts in the background ignore Ctrl-C, and commands that a test starts would inherit it.
+# What a shell starts in the background ignores Ctrl-C, and so would the commands that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

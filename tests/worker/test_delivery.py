@@ -25,7 +25,7 @@ from tests.worker.harness import (
 from tests.worker.program import mark_of
 
 WAIT_S = 60.0
-SHORT_LEASE = {"LEASE_MS": "1000", "LOG_LEVEL": "info"}
+SHORT_LEASE = {"LEASE_MS": "1000", "LOG_LEVEL": "info", "LOG_JOBS": "all"}
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_a_worker_that_was_stopped_comes_back_and_changes_nothing(
         _signal(everybody, signal.SIGCONT)
         after = producer.submit(make_job())
         assert after.result(WAIT_S).error is None
-        first.wait_for_log("job default:", times=3)
+        first.wait_for_log("[cellblock.jobs]", times=3)
         assert [producer.get(handle.job_id) for handle in handles] == results
         assert first.stop(signal.SIGTERM) == 0
     assert nothing_is_left(client)

@@ -51,7 +51,9 @@ class GatewaySettings(BaseModel):
     def _check_keys(self) -> Self:
         if self.keys is None and not self.development:
             raise PydanticCustomError(
-                "no_keys", "there is no key: name a file with keys (`cellblock gateway key NAME` makes one)"
+                "no_keys",
+                "there is no key: name a file of keys with --keys (`cellblock gateway key NAME` makes a key) "
+                "or take --development for a trial",
             )
         if self.development and self.host not in _LOOPBACK:
             raise PydanticCustomError(

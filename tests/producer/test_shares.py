@@ -230,7 +230,7 @@ def test_jobs_that_are_not_run_take_turns_with_others(client: Client, redis: "Re
     client.submit_many([job(f"flood-{n}", "flood") for n in range(50)])
     client.submit_many([job(f"{n}", "other") for n in range(5)])
     ledger = Ledger(redis, ttl_s=60, lease_ms=60_000)
-    turns = []
+    turns: list[str] = []
     while turns.count("other") < 5:
         delivery = take_unit(redis)
         assert delivery is not None

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from .problems import Problem, busy
 
-# What a member or an element takes, parsed, beyond its text: of `[{},{},…]` thirty times as much as the body has.
+# What a member or an element takes, parsed, beyond its text: of `[{},{},…]` thirty times what the body has.
 _MEMBER_BYTES: Final = 64
 _FEW_BYTES: Final = 1 << 20
 # Possessive, and content with a string that never ends: there is nothing to go back for, whatever comes.

@@ -28,7 +28,8 @@ class GatewaySettings(BaseModel):
     bodies_bytes: int = Field(
         default=256 * _MIB,
         ge=1024,
-        description="Bytes of all bodies that are being read at the same time; beyond it, 503.",
+        description="Bytes of all bodies that are being read at the same time, and 64 for each member and "
+        "element in them; beyond it, 503, and 413 where one alone has more.",
     )
     body_s: float = Field(default=60, gt=0, le=3600, description="Seconds in which a body must have arrived.")
     result_bytes: int = Field(

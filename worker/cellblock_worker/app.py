@@ -37,6 +37,7 @@ from .sealed import Sealed, SealedJob, SealedResult, SealedResults
 from .sending import Sending
 from .settings import Settings
 from .shutdown import Shutdown
+from .sparing import SPARING
 from .stops import Listener, Stops
 from .task import Execute, InternalFaultError, Station, run
 from .urls import backend_url, broker_url
@@ -124,6 +125,7 @@ class Loader(AppLoader):
         if self.app.cool_down is not None:
             self.app.cool_down()
         self.app.link.close()
+        SPARING.tell()
 
 
 class Worker(StockWorker):
@@ -186,6 +188,7 @@ class Worker(StockWorker):
         app.sending.stop()
         if app.watch is not None:
             app.watch.close()
+        SPARING.tell()
 
 
 def _watch(app: Cellblock) -> None:

@@ -14,6 +14,8 @@ from cellblock_producer.contract import ErrorKind, Result, Status
 JOBS: Final = "cellblock.jobs"
 AUDIT: Final = "cellblock.audit"
 """Names of the two loggers."""
+INVALID: Final = f"{JOBS}.invalid"
+"""That of jobs which are none: they cost so little that a flood of them would be one of lines."""
 
 # What a refusal may be of. The words come from the cell, so what is not among these is not repeated.
 _ATTEMPTS: Final = (
@@ -43,6 +45,7 @@ _SYSTEM_CALL: Final = "this code node made a system call that no code node needs
 _plain = logging.getLogger(JOBS)
 _audit = logging.getLogger(AUDIT)
 _jobs: Any = structlog.get_logger(JOBS)
+_invalid: Any = structlog.get_logger(INVALID)
 _audits: Any = structlog.get_logger(AUDIT)
 
 
@@ -54,7 +57,8 @@ def log_result(result: Result, ms: float) -> None:
     failed = result.status is not Status.SUCCEEDED
     level = logging.INFO if failed else logging.DEBUG
     if _plain.isEnabledFor(level):
-        _jobs.log(level, "job", **_about(result, ms))
+        invalid = result.error is not None and result.error.kind == ErrorKind.INVALID_JOB
+        (_invalid if invalid else _jobs).log(level, "job", **_about(result, ms))
 
 
 def attempt_in(message: str) -> str:

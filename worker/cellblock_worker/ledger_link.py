@@ -39,7 +39,11 @@ CONNECT_TIMEOUT_S = 5.0
 _PATIENT_RETRIES = 30
 _QUICK_RETRIES = 2
 
+REFUSALS = f"{__name__}.refusals"
+"""Name of the logger for messages that are no jobs."""
+
 _log = logging.getLogger(__name__)
+_refusals = logging.getLogger(REFUSALS)
 
 
 class Overlapping(redis.Redis):
@@ -140,7 +144,7 @@ class LedgerLink:
         False where Redis would not record it.
         """
         if not refused.names:
-            _log.warning("dropped a message that is no job: %s", refused.reason)
+            _refusals.warning("dropped a message that is no job: %s", refused.reason)
             return True
         error = ErrorInfo(kind=ErrorKind.INVALID_JOB, message=f"not a message of a job: {refused.reason}")
         recorded = [self._record(settle_unread(name, error), error.kind) for name in refused.names]
@@ -157,7 +161,8 @@ class LedgerLink:
         except redis.RedisError as error:
             _log.error("job %s: could not record %s: %s", result.name, kind, type(error).__name__)
             return False
-        _log.warning("job %s: %s", result.name, kind)
+        log = _refusals if kind == ErrorKind.INVALID_JOB else _log
+        log.warning("job %s: %s", result.name, kind)
         tally.count_unrun(result)
         return True
 

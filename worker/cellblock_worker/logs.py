@@ -12,13 +12,21 @@ from celery.app.log import Logging as StockLogging
 from celery.exceptions import CPendingDeprecationWarning
 
 from . import log_lines
-from .joblog import AUDIT, JOBS
+from .joblog import AUDIT, INVALID, JOBS
+from .ledger_link import REFUSALS
 from .settings import Settings
+from .sparing import SPARING
+from .transport import COMMANDS
 
 if TYPE_CHECKING:
     from .app import Cellblock
 
 _JOBS_LEVELS: Final = {"none": logging.WARNING, "failures": logging.INFO, "all": logging.DEBUG}
+# What strangers can have written at will; `celery.…` and `kombu.…` log what remote control is told.
+_FLOODED: Final = (
+    *(INVALID, REFUSALS, COMMANDS),
+    *("celery.worker.control", "celery.worker.pidbox", "kombu.pidbox"),
+)
 _STAMPS: Final[list[Any]] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
@@ -39,6 +47,8 @@ def configure(settings: Settings) -> None:
     wanted = _JOBS_LEVELS[settings.log_jobs]
     level = getattr(logging, settings.log_level.upper())
     logging.getLogger(JOBS).setLevel(wanted if settings.log_jobs == "all" else max(wanted, level))
+    for name in _FLOODED:
+        logging.getLogger(name).addFilter(SPARING)
     _configure_audit(settings)
 
 

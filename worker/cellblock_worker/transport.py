@@ -30,6 +30,7 @@ from cellblock_producer.leases import Delivery, Lease, Stray
 from kombu.transport import redis as stock
 from kombu.transport import virtual
 
+from . import remote
 from .envelope import Admitted, Refused, admit
 from .holding import Holding
 
@@ -39,7 +40,10 @@ LEASE_HEADER = "lease"
 """Our own header, which the door lets nobody write: by what right we hold the message."""
 
 _TOKEN = TOKEN.encode()
-_log = logging.getLogger(__name__)
+COMMANDS = f"{__name__}.commands"
+"""Name of the logger for what remote control was told."""
+
+_commands = logging.getLogger(COMMANDS)
 
 
 def register() -> None:
@@ -132,6 +136,7 @@ class Channel(stock.Channel):
     client: Any
     connection_errors: tuple[type[BaseException], ...]
     _in_poll: Any
+    _expires: dict[str, int]
     _queue_cycle: Any
     _flush_brpop_reauth: Callable[[], None]
     _closing: bool
@@ -184,6 +189,24 @@ class Channel(stock.Channel):
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        """Push a message; an answer of remote control so that it expires, as who asked may be gone."""
+        if queue.endswith(f".{remote.REPLY_EXCHANGE}"):
+            self._expires[queue] = remote.REPLY_FOR_MS
+        try:
+            super()._put(queue, message, **options)
+        finally:
+            self._expires.pop(queue, None)
+
+    def _handle_message(self, client: Any, r: Any) -> dict[str, Any]:
+        """Have what remote control is told pass its door, too; kombu leaves alone what has no data."""
+        told: dict[str, Any] = super()._handle_message(client, r)  # type: ignore[misc]
+        if told["type"] in (b"message", b"pmessage") and told["data"]:
+            told["data"] = remote.admit(told["data"])
+            if told["data"] is None:
+                _commands.warning("dropped a message of remote control that is no command")
+        return told
 
     def _popped(self, options: dict[str, Any]) -> Any:
         try:

@@ -19,6 +19,11 @@ def node(tmp_path: Path) -> str:
     return str(file)
 
 
+def test_the_version_is_told() -> None:
+    done = cellblock("--version")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "cellblock")
+
+
 def test_success_exits_0_and_shows_prints_and_outputs(node: str) -> None:
     done = cellblock("run", node, "--inputs", '{"a": 3, "b": 2}')
     assert done.returncode == 0

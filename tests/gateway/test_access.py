@@ -150,6 +150,11 @@ def test_difys_own_key_works_in_development_only(stack: Stack) -> None:
         sent = {"language": "python3", "code": "print(1)"}
         answer = trial.call("POST", "/v1/sandbox/run", sent, key=DIFYS_KEY)
         assert answer.json["data"]["stdout"] == "1\n"
+        for host in ("localhost:1", "[::1]", "127.0.0.1"):
+            assert trial.call("GET", "/v1/jobs/a", key=DIFYS_KEY, headers={"Host": host}).status == 404
+        for host in ("rebound.example:8194", "localhost.example", "127.0.0.1.example", ""):
+            answer = trial.call("GET", "/v1/jobs/a", key=DIFYS_KEY, headers={"Host": host})
+            assert (answer.status, "loopback" in answer.json["detail"]) == (403, True)
         trial.terminate()
         code, logged = trial.wait()
     assert (code, "everybody knows the key" in logged) == (0, True)

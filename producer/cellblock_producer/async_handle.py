@@ -66,7 +66,10 @@ class AsyncHandle(JobHandle):
         return slot.read()
 
     def when_done(self, call: Callable[[], object]) -> None:
-        """Have `call` called once, in the loop, when the job is done, or now if it is. It must not raise."""
+        """Have `call` called once, in the loop, when the job is done, or now if it is.
+
+        What it raises is logged.
+        """
         self._slot.when_done(call)
 
     def forget(self, call: Callable[[], object]) -> None:

@@ -66,7 +66,7 @@ class Handle(JobHandle):
     def when_done(self, call: Callable[[], object]) -> None:
         """Have `call` called once when the job is done: soon, in the client's thread, or now if it is done.
 
-        It must be quick and must not raise, since every other job of the client waits for it.
+        It must be quick, since every other job of the client waits for it. What it raises is logged.
         """
         self._slot.when_done(call)
 

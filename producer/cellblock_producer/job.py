@@ -180,10 +180,11 @@ def read_job(source: JobLike) -> Job:
     try:
         return Job.model_validate(source)
     except ValidationError as error:
-        raise InvalidJob(_list_problems(error)) from None
+        raise InvalidJob(list_problems(error)) from None
 
 
-def _list_problems(error: ValidationError) -> list[str]:
+def list_problems(error: ValidationError) -> list[str]:
+    """Say what is wrong, and where, and never with which value."""
     words = {"missing": "is required", "extra_forbidden": "is not a field of a job"}
     details = error.errors(include_url=False, include_context=False, include_input=False)
     return [_join(detail["loc"], words.get(detail["type"], detail["msg"])) for detail in details]

@@ -1,5 +1,6 @@
 """Where the Result of one job arrives; every handle of the job in one client shares it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -11,6 +12,8 @@ from .kinds import ErrorKind
 from .result import Result
 
 Waker = Callable[[], object]
+
+_log = logging.getLogger(__name__)
 
 
 class Slot:
@@ -81,7 +84,10 @@ class Slot:
                 waker = self._wakers.pop()
             except IndexError:  # another thread was faster
                 return
-            waker()
+            try:
+                waker()
+            except Exception:  # the thread is every job's
+                _log.exception("what was to be called when job %s is done has raised", self.name)
 
 
 def parse_result(name: JobName, payload: bytes) -> Result:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 import select
 import time
@@ -27,6 +28,7 @@ HOW: Final = (
 )
 
 _PREFIX: Final = "cellblock-"
+_OURS: Final = re.compile(_PREFIX + r"\d+-[0-9a-f]{8}")  # cellblock-gateway.service is somebody else's
 _MOUNT: Final = Path("/sys/fs/cgroup")
 _CONTROLLERS: Final = ("memory", "pids", "cpu")
 _REQUIRED: Final = {"memory", "pids"}
@@ -130,7 +132,7 @@ def find_base(given: Path | None = None) -> Path:
 
 def sweep(base: Path) -> None:
     """Clear away the groups of owners that died."""
-    for folder in base.glob(f"{_PREFIX}*"):
+    for folder in filter(lambda each: _OURS.fullmatch(each.name), base.glob(f"{_PREFIX}*")):
         with suppress(OSError):  # its owner lives, or it is gone meanwhile, or another owner's to remove
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:

@@ -40,6 +40,12 @@ def test_what_waits_is_listed_without_a_word_of_it() -> None:
         assert cellblock("jobs", "--dead", "--redis", server.url).stdout == "none\n"
 
 
+def test_a_name_of_usual_length_is_on_one_line_to_be_copied() -> None:
+    with EmbeddedServer() as server, Client(server.url) as client:
+        handle = client.submit({"language": "python3", "code": "x"})
+        assert str(handle.name) in cellblock("jobs", "--redis", server.url).stdout
+
+
 def test_a_dead_job_is_kept_retried_and_dropped() -> None:
     with Stack(CELLBLOCK_MAX_ATTEMPTS="1") as stack, Client(stack.url) as client:
         handle = _kill_its_process(stack, client)

@@ -17,6 +17,14 @@ def test_inputs_that_are_as_declared_pass() -> None:
     check_inputs({}, {"anything": [1, {"at": "all"}]})
 
 
+def test_declarations_may_be_mappings_as_those_of_a_job() -> None:
+    check_inputs({"count": {"type": "number"}}, {"count": 1})
+    with pytest.raises(InvalidJob, match="input 'count' must be a number, but is a string"):
+        check_inputs({"count": {"type": "number"}}, {"count": "1"})
+    with pytest.raises(InvalidJob, match=r"declared: count\.type: Input should be"):
+        check_inputs({"count": {"type": "num"}}, {"count": 1})
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

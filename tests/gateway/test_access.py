@@ -168,6 +168,17 @@ def test_bodies_are_bounded_however_they_are_sent(stack: Stack, keys: Path) -> N
         assert small.call("POST", "/v1/sandbox/run", b"x" * 3000).json["code"] == -400
 
 
+def test_bodies_are_bounded_by_what_they_take_when_parsed(stack: Stack, keys: Path) -> None:
+    """Thirty times as much, of `[{},{},…]`: a few such bodies were enough for a gateway of 1 GB."""
+    environ = os.environ | {"CELLBLOCK_GATEWAY_BODIES_BYTES": str(2 << 20)}
+    job = {"language": "python3", "code": "def main(a): return {}"}
+    with GatewayProcess(stack.url, "--keys", str(keys), environ=environ) as small:
+        refused = small.call("POST", "/v1/jobs", {**job, "inputs": {"a": [{}] * 50_000}})
+        assert (refused.status, refused.json["type"]) == (413, "urn:cellblock:problem:too-large")
+        # Of a string it is what it looks like.
+        assert small.call("POST", "/v1/jobs", {**job, "inputs": {"a": '{},:[\\",' * 50_000}}).status == 202
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(
     stack: Stack, keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

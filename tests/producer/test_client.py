@@ -47,6 +47,16 @@ def test_a_mapping_will_do_for_a_job(client: Client, worker: FakeWorker) -> None
     assert result.outputs == {"n": 1}
 
 
+def test_what_is_called_when_a_job_is_done_and_raises_harms_no_other(
+    client: Client, worker: FakeWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = client.submit(job())
+    handle.when_done(lambda: 1 / 0)
+    assert handle.result(WAIT_S).branch == "success"
+    assert client.run(job(7), timeout=WAIT_S).outputs == {"n": 7}
+    assert str(handle.name) in caplog.text
+
+
 def test_a_failed_node_is_a_result_and_no_exception(client: Client, worker: FakeWorker) -> None:
     failing = job(labels={"fail": "code_error"}, on_error={"strategy": "branch"})
     assert client.run(failing, timeout=WAIT_S).branch == "fail"

@@ -225,6 +225,43 @@ def test_the_jobs_of_a_batch_are_charged_as_they_end(client: Client, redis: "Red
         assert share_of(redis, "a")[2] // 1_000_000_000 == n
 
 
+def test_jobs_that_are_not_run_take_turns_with_others(client: Client, redis: "Redis") -> None:
+    """Those that have expired, say: were they free, a flood of them would be ahead of all others."""
+    client.submit_many([job(f"flood-{n}", "flood") for n in range(50)])
+    client.submit_many([job(f"{n}", "other") for n in range(5)])
+    ledger = Ledger(redis, ttl_s=60, lease_ms=60_000)
+    turns: list[str] = []
+    while turns.count("other") < 5:
+        delivery = take_unit(redis)
+        assert delivery is not None
+        [each] = jobs_in(delivery.message)
+        turns.append(each.tenant)
+        ledger.finish(each.name, settle_success(each, {}), Turn(delivery.lease))
+    assert turns.count("flood") <= 25
+
+
+def test_all_of_the_time_that_a_unit_is_in_hand_is_charged(client: Client, redis: "Redis") -> None:
+    client.submit_many([job(f"{n}", "a") for n in range(3)], per_message=3)
+    delivery = take_unit(redis)
+    assert delivery is not None
+    ledger = Ledger(redis, ttl_s=60, lease_ms=60_000)
+    for n, each in enumerate(jobs_in(delivery.message), 1):
+        redis.hset(delivery.lease.unit, "since", (redis.time()[0] - 1000) * 1_000_000)
+        ledger.finish(each.name, settle_success(each, {}), Turn(delivery.lease, last=n == 3))
+        assert share_of(redis, "a")[2] // 1_000_000_000 == n
+
+
+def test_a_worker_that_a_batch_has_cost_is_charged_for(client: Client, redis: "Redis") -> None:
+    client.submit_many([job(f"{n}", "a") for n in range(2)], per_message=2)
+    delivery = take_unit(redis)
+    assert delivery is not None
+    killer = jobs_in(delivery.message)[0]
+    Ledger(redis, ttl_s=60, lease_ms=60_000).begin(killer.name, killer.digest(), Turn(delivery.lease))
+    redis.hset(delivery.lease.unit, "since", (redis.time()[0] - 30) * 1_000_000)
+    Leases(redis, 60_000).release(delivery.lease)
+    assert share_of(redis, "a")[2] >= 29_000_000
+
+
 def test_tenants_are_forgotten_when_they_would_start_at_the_clock_anyway(
     client: Client, redis: "Redis"
 ) -> None:

@@ -151,6 +151,17 @@ def test_what_a_killed_owner_left_is_swept(base: Path) -> None:
     assert groups(base) == []
 
 
+def test_groups_that_only_sound_like_ours_are_left_alone(tmp_path: Path) -> None:
+    """A service's, say, beside ours: to sweep is to kill."""
+    names = ("cellblock-12-0123abcd", "cellblock-gateway.service", "cellblock-1-worker")
+    left, *others = (tmp_path / name for name in names)
+    for each in (left, *others):
+        each.mkdir()
+    sweep(tmp_path)
+    assert (left / "cgroup.kill").read_text() == "1"
+    assert [list(each.iterdir()) for each in others] == [[], []]
+
+
 def test_a_group_that_holds_processes_is_refused(base: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         inner = base / "inner"

@@ -27,6 +27,12 @@ def test_a_worker_that_takes_jobs_lives_is_ready_and_has_started(stack: Stack) -
         assert (done.returncode, done.stdout) == (0, f"{what}\n"), done.stderr
 
 
+@pytest.mark.parametrize("address", ["foo", "127.0.0.1:foo", ":9808", "127.0.0.1:99999"])
+def test_an_address_that_is_none_is_wrong_usage(address: str) -> None:
+    done = cellblock("health", "--at", address)
+    assert (done.returncode, "is no HOST:PORT" in done.stderr) == (2, True), done.stderr
+
+
 def test_without_redis_it_lives_and_is_not_ready(stack: Stack) -> None:
     url = address_of(stack)
     os.kill(stack.server.pid, signal.SIGKILL)

@@ -25,7 +25,7 @@ from tests.worker.harness import (
 from tests.worker.program import mark_of
 
 WAIT_S = 60.0
-SHORT_LEASE = {"LEASE_MS": "1000", "LOG_LEVEL": "info"}
+SHORT_LEASE = {"LEASE_MS": "1000", "LOG_LEVEL": "info", "LOG_JOBS": "all"}
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_worker_that_was_stopped_comes_back_and_changes_nothing(
         _signal(everybody, signal.SIGCONT)
         after = producer.submit(make_job())
         assert after.result(WAIT_S).error is None
-        first.wait_for_log("job default:", times=3)
+        first.wait_for_log("[cellblock.jobs]", times=3)
         assert [producer.get(handle.job_id) for handle in handles] == results
         assert first.stop(signal.SIGTERM) == 0
     assert nothing_is_left(client)

@@ -24,6 +24,11 @@ def test_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
         Settings.from_env({"CELLBLOCK_WAL_MS": "1"})
 
 
+def test_an_unknown_variable_like_none_has_no_far_fetched_suggestion() -> None:
+    with pytest.raises(SettingsError, match=r"CELLBLOCK_XYZ; docs/settings\.md"):
+        Settings.from_env({"CELLBLOCK_XYZ": "1"})
+
+
 def test_invalid_value_names_the_variable_and_does_not_quote_it() -> None:
     with pytest.raises(SettingsError, match="CELLBLOCK_REDIS_URL") as caught:
         Settings.from_env({"CELLBLOCK_REDIS_URL": "http://:hunter2@host"})

@@ -149,7 +149,7 @@ def test_hooks_run_in_each_pool_process(server: EmbeddedServer) -> None:
 
 
 def test_one_line_per_job(server: EmbeddedServer, client: redis.Redis) -> None:
-    with WorkerProcess(server.url, LOG_LEVEL="info", LOG_FORMAT="json").wait_until_ready() as worker:
+    with WorkerProcess(server.url, LOG_JOBS="all", LOG_FORMAT="json").wait_until_ready() as worker:
         before = worker.log
         good = stock_app(server.url).send_task(
             "cellblock.run", args=[{"language": "python3", "code": "echo"}], task_id="one-line"
@@ -158,11 +158,11 @@ def test_one_line_per_job(server: EmbeddedServer, client: redis.Redis) -> None:
         client.lpush("cellblock", json.dumps(envelope({"id": "bad", "language": "python3"})))
         result_of(client, "bad")
         worker.stop(signal.SIGTERM)
-        worker.wait_for_log("job default:bad", times=1)
+        worker.wait_for_log('"job": "bad"', times=1)
     lines = [
-        json.loads(line) for line in worker.log.removeprefix(before).splitlines() if "job default" in line
+        json.loads(line) for line in worker.log.removeprefix(before).splitlines() if "cellblock.jobs" in line
     ]
-    assert [line["event"].split(" in ")[0] for line in lines] == [
-        "job default:one-line: succeeded",
-        "job default:bad: failed invalid_job",
+    assert [(line["job"], line["status"], line["kind"]) for line in lines] == [
+        ("one-line", "succeeded", None),
+        ("bad", "failed", "invalid_job"),
     ]

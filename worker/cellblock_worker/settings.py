@@ -185,7 +185,7 @@ def read_variables(model: type[Model], prefix: str, environ: Mapping[str, str]) 
     given = {name: value for name, value in environ.items() if name.startswith(prefix)}
     known = {prefix + field.upper(): field for field in model.model_fields}
     for name in given.keys() - known.keys():
-        raise SettingsError(_unknown(name, known))
+        raise SettingsError(_unknown(name, prefix, known))
     try:
         return model.model_validate({known[name]: value for name, value in given.items()})
     except ValidationError as error:
@@ -195,6 +195,9 @@ def read_variables(model: type[Model], prefix: str, environ: Mapping[str, str]) 
         raise SettingsError(f"{name}{first['msg']}") from None
 
 
-def _unknown(name: str, known: Mapping[str, str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"unknown setting {name}; did you mean {nearest[0]}?"
+def _unknown(name: str, prefix: str, known: Mapping[str, str]) -> str:
+    # Without the prefix, which makes any two look alike.
+    own = [each.removeprefix(prefix) for each in known]
+    nearest = difflib.get_close_matches(name.removeprefix(prefix), own, n=1)
+    hint = f"did you mean {prefix}{nearest[0]}?" if nearest else "docs/settings.md has all of them"
+    return f"unknown setting {name}; {hint}"

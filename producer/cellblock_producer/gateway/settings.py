@@ -28,7 +28,8 @@ class GatewaySettings(BaseModel):
     bodies_bytes: int = Field(
         default=256 * _MIB,
         ge=1024,
-        description="Bytes of all bodies that are being read at the same time; beyond it, 503.",
+        description="Bytes of all bodies that are being read at the same time, and 64 for each member and "
+        "element in them; beyond it, 503, and 413 where one alone has more.",
     )
     body_s: float = Field(default=60, gt=0, le=3600, description="Seconds in which a body must have arrived.")
     result_bytes: int = Field(
@@ -51,7 +52,9 @@ class GatewaySettings(BaseModel):
     def _check_keys(self) -> Self:
         if self.keys is None and not self.development:
             raise PydanticCustomError(
-                "no_keys", "there is no key: name a file with keys (`cellblock gateway key NAME` makes one)"
+                "no_keys",
+                "there is no key: name a file of keys with --keys (`cellblock gateway key NAME` makes a key) "
+                "or take --development for a trial",
             )
         if self.development and self.host not in _LOOPBACK:
             raise PydanticCustomError(

@@ -17,6 +17,7 @@ Fields of a unit, which a record has beside those of a job while it is one:
     message        what is delivered; without it, it is no unit any more
     queue, tenant  where it waits            at       its place in the line: microseconds, when it came
     holder         who has it in hand        begun    the holder that has begun a job of it
+    since          when that time began of its being in hand that is not charged yet, in microseconds
     lost           how many holders were lost
     doing          the record of the job that was begun last, where that is another hash
     stop           what its holder runs of it and is to stop: `{holder} {job}`

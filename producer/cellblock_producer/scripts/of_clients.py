@@ -138,7 +138,7 @@ local said = string.gsub(ARGV[2], '"attempts":0', '"attempts":' .. (known[2] or 
 local used = finish(ARGV[1], add_labels(KEYS[1], said), ARGV[3])
 if held then
   if known[3] ~= KEYS[1] then  -- else it was settled with the unit
-    settle(held[2], held[3], used or 0, 0)
+    settle_part(known[3], held[2], held[3], used or 0)
   end
   tell_holder(known[3], known[4], ARGV[1])
 end

@@ -99,7 +99,7 @@ if holder ~= '' and unit ~= KEYS[1] then
   if ARGV[5] == '1' and held_by(unit, holder) then
     close(unit, used or 0)
   elseif home[1] and used then
-    settle(home[1], home[2], used, 0)
+    settle_part(unit, home[1], home[2], used)
   end
 end
 if not used then
@@ -148,7 +148,7 @@ if deadline > 0 then
   due = math.min(due, deadline + 1)
 end
 if home and known[2] == 'running' and known[4] == holder then
-  settle(home[2], home[3], now_us - (known[6] or now_us), 0)
+  settle_part(unit, home[2], home[3], now_us - (known[6] or now_us))
 end
 redis.call('HSET', KEYS[1], 'state', 'queued', 'runner', unit, 'runner_holder', holder,
   'retries', retries + 1, 'due_ms', text(due))

@@ -59,6 +59,16 @@ local function settle(queue, tenant, used_us, units)
     redis.call('ZADD', queue .. '{TENANTS}', 'XX', turn_of(used, hands), tenant)
   end
 end
+-- The microseconds for which a unit has been in hand and that are not charged yet. What is not run, since it
+-- has expired, say, takes a worker's time, too: were it free, a flood of it would be ahead of everybody.
+local function time_in_hand(unit)
+  return now_us - (redis.call('HGET', unit, 'since') or now_us)
+end
+-- Counts what was used of a unit that stays in hand.
+local function settle_part(unit, queue, tenant, used_us)
+  settle(queue, tenant, math.max(used_us, time_in_hand(unit)), 0)
+  redis.call('HSET', unit, 'since', text(now_us))
+end
 """
 
 # Why so many further jobs find no room, if they do not: after a tenth of the time that the next in line has

@@ -30,11 +30,12 @@ end
 """
 
 # What a holder gives or loses goes back to its own place in the line, which is the front or nearly so. What
-# it has used until now is charged to its tenant.
+# it has used until now is charged to its tenant, where it has begun anything.
 PUT_BACK = f"""
 local function put_back(unit, queue, tenant, at, delay)
-  local known = redis.call('HMGET', unit, 'state', 'runner', 'holder', 'began', 'jobs', 'priority')
-  redis.call('HDEL', unit, 'holder', 'begun')
+  local known = redis.call('HMGET', unit, 'state', 'runner', 'holder', 'began', 'jobs', 'priority', 'begun')
+  local busy = known[7] and known[7] == known[3] and time_in_hand(unit) or 0
+  redis.call('HDEL', unit, 'holder', 'begun', 'since')
   local used = 0
   if known[1] == 'running' and known[2] == unit then  -- not where another message's holder runs the same job
     used = now_us - (known[4] or now_us)
@@ -42,7 +43,7 @@ local function put_back(unit, queue, tenant, at, delay)
   end
   redis.call('ZREM', queue .. '{LEASES}', unit)
   if known[3] then
-    settle(queue, tenant, used, 1)
+    settle(queue, tenant, math.max(used, busy), 1)
   end
   if delay > 0 then
     redis.call('ZADD', queue .. '{DELAYED}', text(now + delay), unit)
@@ -68,14 +69,14 @@ local function end_delays(queue, most)
 end
 """
 
-# Ends a unit, wherever it is.
+# Ends a unit, wherever it is. Who has it in hand has spent all of the time on it, whether it ran or not.
 CLOSE_UNIT = f"""
 local function close(unit, used, home)
   home = home or redis.call('HMGET', unit, 'queue', 'tenant', 'holder', 'jobs')
   local queue, tenant = home[1], home[2]
   if queue and redis.call('ZREM', queue .. '{LEASES}', unit) == 1 then
     if home[3] then
-      settle(queue, tenant, used, 1)
+      settle(queue, tenant, math.max(used, time_in_hand(unit)), 1)
     end
   elseif queue and redis.call('ZREM', queue .. '{WAITING}' .. tenant, unit) == 1 then
     redis.call('LREM', queue, 1, '{TOKEN}')
@@ -88,7 +89,7 @@ local function close(unit, used, home)
   if string.sub(unit, 1, {len(MESSAGE_PREFIX)}) == '{MESSAGE_PREFIX}' then
     redis.call('DEL', unit)
   else
-    redis.call('HDEL', unit, 'message', 'holder', 'begun', 'lost')
+    redis.call('HDEL', unit, 'message', 'holder', 'begun', 'since', 'lost')
   end
 end
 """
@@ -124,7 +125,7 @@ local function take_next(queue, holder, lease_ms)
     leave_line(share, known[3] or 1)
     keep_share(share)
     if known[1] then
-      redis.call('HSET', unit, 'holder', holder)
+      redis.call('HSET', unit, 'holder', holder, 'since', text(now_us))
       redis.call('ZADD', queue .. '{LEASES}', text(now + lease_ms), unit)
       if redis.call('LLEN', queue) == 0 and redis.call('EXISTS', queue .. '{TENANTS}') == 1 then
         redis.call('LPUSH', queue, '{TOKEN}')

@@ -11,6 +11,7 @@ import typer
 from cellblock_worker.cli.exits import CODE_FAILED, USAGE, leave, read_settings
 
 _TIMEOUT_S = 5.0
+_PORTS = 65536
 
 
 class What(StrEnum):
@@ -37,6 +38,8 @@ def health(
     if not address:
         leave(USAGE, "give the worker an address with CELLBLOCK_HTTP, or say it with --at")
     host, _, port = address.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < _PORTS) or not host:
+        leave(USAGE, f"{address!r} is no HOST:PORT, such as 127.0.0.1:9808")
     if host == "0.0.0.0":  # noqa: S104 - where it listens; here it is asked
         host = "127.0.0.1"
     try:

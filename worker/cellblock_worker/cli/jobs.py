@@ -2,6 +2,7 @@
 
 import dataclasses
 import json as json_module
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from cellblock_worker.cli.options import QueueOption, RedisOption
 from cellblock_worker.cli.server import age, reach
 
 app = typer.Typer(help="Look at the queue; retry or drop the jobs that took their workers down.")
+
+_WHOLE = 50  # names up to here, as usual ones are, stay on one line to be copied, whatever else is folded
 
 NamesArgument = Annotated[
     list[str], typer.Argument(metavar="NAME...", help="ID, or TENANT:ID, of dead jobs.", show_default=False)
@@ -86,8 +89,9 @@ def _each(names: Sequence[str], redis: str | None, do: Callable[[Ledger, JobName
 
 def _show(listed: Sequence[Listed], now_ms: int) -> None:
     table = Table()
+    copied = all(len(each.name) < _WHOLE for each in listed)
     for column in ("job", "place", "for", "attempts", "lost", "holder"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=copied and column == "job")
     for each in listed:
         table.add_row(
             each.name,
@@ -97,4 +101,4 @@ def _show(listed: Sequence[Listed], now_ms: int) -> None:
             str(each.lost),
             each.holder,
         )
-    Console(highlight=False).print(table if listed else "none")
+    Console(highlight=False, width=None if sys.stdout.isatty() else 150).print(table if listed else "none")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json as json_module
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -81,10 +82,10 @@ def _each(
 def _show(unsent: Sequence[Unsent], now_ms: int) -> None:
     table = Table()
     for column in ("id", "job", "by", "state", "for", "tries", "why not"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
     for each in unsent:
         state = "given up" if each.given_up else "to be sent"
         table.add_row(
             each.id, each.name, each.kind, state, age(now_ms - each.since_ms), str(each.tries), each.why
         )
-    Console(highlight=False).print(table if unsent else "none")
+    Console(highlight=False, width=None if sys.stdout.isatty() else 150).print(table if unsent else "none")

@@ -66,6 +66,8 @@ def up(
         if find_spec("flower") is not None:
             started.flower(url, settings.queue, _free(flower_port))
         started.wait()
+        if find_spec("flower") is None:
+            out.print("Flower   not installed: pip install 'cellblock-worker[flower]'", markup=False)
         if not ended.is_set():
             out.print("Up; Ctrl-C ends it.")
         started.watch()

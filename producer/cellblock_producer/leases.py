@@ -118,13 +118,20 @@ class Leases:
         return _kept(leases, renewed, int(looked[1]))
 
     def release(
-        self, lease: Lease, *, delay_ms: int = 0, unless_begun: bool = False, lost: bool = False
+        self,
+        lease: Lease,
+        *,
+        delay_ms: int = 0,
+        unless_begun: bool = False,
+        lost: bool = False,
+        handed: bool = False,
     ) -> Released:
         """Give a unit back, to its own place in the line, and after `delay_ms`, when somebody reaps.
 
-        `lost`: it has cost its holder a process.
+        `lost`: it has cost its holder a process. `handed`: the holder ends, and the job that it runs is not
+        to blame: that attempt does not count against the job's bound.
         """
-        args = (lease.holder, delay_ms, int(unless_begun), int(lost))
+        args = (lease.holder, delay_ms, int(unless_begun), int(lost), int(handed))
         words = call(self.redis, Step(RELEASE, (lease.unit,), args))
         return Released(_text(words[0]))
 

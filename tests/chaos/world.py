@@ -15,6 +15,8 @@ from cellblock_worker.attached import start_attached
 from cellblock_worker.embedded import EmbeddedServer
 from redis import Redis
 
+from tests.support.processes import Process, seen
+
 WORKER = [sys.executable, "-m", "cellblock_worker", "worker"]
 SABOTAGED = [sys.executable, "-m", "tests.chaos.sabotaged"]
 END_S = 40.0
@@ -34,7 +36,7 @@ class World:
     def __init__(self, workers: int, *, sabotage: bool) -> None:
         self.server = EmbeddedServer(append_only=True)
         self.workers: list[subprocess.Popen[bytes]] = []
-        self._seen: dict[int, str] = {}
+        self._seen: set[Process] = set()
         """All processes of workers that were ever seen, and when each began: its number is given again."""
         self._wanted = workers
         self._command = SABOTAGED if sabotage else WORKER
@@ -85,7 +87,7 @@ class World:
 
     def note_processes(self) -> None:
         for worker in self.workers:
-            self._seen |= {pid: _began(pid) for pid in (worker.pid, *descendants(worker.pid))}
+            self._seen |= {seen(pid) for pid in (worker.pid, *descendants(worker.pid))}
 
     def descriptors(self) -> dict[str, int]:
         """The most descriptors that any main process, pool process, zygote or cell of workers has now."""
@@ -111,7 +113,7 @@ class World:
         """The processes of workers that are still there a little after their end."""
         give_up = time.monotonic() + 10
         while True:
-            left = [pid for pid, began in self._seen.items() if _lives(pid, began)]
+            left = [process.pid for process in self._seen if process.lives]
             if not left or time.monotonic() > give_up:
                 return left
             time.sleep(0.05)
@@ -146,21 +148,3 @@ def _command(pid: int) -> bytes:
 
 def descendants(pid: int) -> list[int]:
     return [each for child in children(pid) for each in (child, *descendants(child))]
-
-
-def _began(pid: int) -> str:
-    return (_status(pid) or [""])[-1]
-
-
-def _lives(pid: int, began: str) -> bool:
-    status = _status(pid)
-    return status != [] and status[0] != "Z" and status[-1] == began
-
-
-def _status(pid: int) -> list[str]:
-    """Return what /proc says of a process, from its state to when it began; nothing where it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return []
-    return status.rpartition(")")[2].split()[:20]

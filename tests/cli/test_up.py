@@ -12,6 +12,7 @@ from typing import IO
 
 from cellblock_producer import Client
 
+from tests.support.processes import seen
 from tests.support.stack import COMMAND
 from tests.watch.looking import ask
 from tests.worker.harness import processes_under
@@ -35,26 +36,19 @@ def test_up_runs_the_stack_and_leaves_nothing(tmp_path: Path) -> None:
             with Client(urls["Redis"]) as client:
                 result = client.run({"language": "python3", "code": "def main(): return {'a': 1}"}, 30)
             assert result.outputs == {"a": 1}
-            started = processes_under(up.pid)
+            started = [seen(pid) for pid in processes_under(up.pid)]
             assert len(started) > 3
             up.send_signal(signal.SIGINT)
             assert up.wait(60) == 0
         finally:
             up.kill()
             up.wait()
-    assert [pid for pid in started if Path(f"/proc/{pid}/cmdline").exists() and _is_ours(pid)] == []
+    assert [process for process in started if process.lives] == []
     assert list(tmp_path.iterdir()) == []
 
 
 def _said(output: IO[bytes]) -> str:
     return os.pread(output.fileno(), 1 << 16, 0).decode()
-
-
-def _is_ours(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_up_says_why_a_part_does_not_start(tmp_path: Path) -> None:

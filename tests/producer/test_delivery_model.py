@@ -204,6 +204,19 @@ class Model(RuleBasedStateMachine):
                 main.children.remove(given)
                 self.orphans.append(given)  # it may reach the pool nevertheless
 
+    @rule(which=indexes, child=indexes)
+    def hand_back(self, which: int, child: int) -> None:
+        """It is told to end: what it has goes back, whatever becomes of the pool process meanwhile."""
+        main = self.main(which)
+        if main.children and not main.stopped:
+            given = main.children[child % len(main.children)]
+            handed = self.handed(given.job)
+            self.leases.release(given.lease, handed=True)
+            assert handed <= self.handed(given.job) <= handed + (given.running is not None)
+            self.ended.add(given.lease.holder)
+            main.children.remove(given)
+            self.orphans.append(given)
+
     # What pool processes do.
 
     @precondition(lambda self: self.children)
@@ -338,7 +351,7 @@ class Model(RuleBasedStateMachine):
     def attempts_are_bounded(self) -> None:
         for job in JOBS:
             attempts = int(self.redis.hget(record_key(job.name), "attempts") or 0)
-            assert attempts <= MAX_ATTEMPTS + self.retries(job)
+            assert attempts <= MAX_ATTEMPTS + self.retries(job) + self.handed(job)
             assert self.retries(job) <= job.retry.max_retries
 
     @invariant()
@@ -452,6 +465,15 @@ class Model(RuleBasedStateMachine):
             self.fail(main.children[0])
         main.stopped = True
 
+    def first_gives_back(self, *, dies: bool) -> None:
+        main = self.mains[0]
+        main.stopped = False
+        if main.children and dies:
+            self.kill(main.children[0])
+        elif main.children:
+            self.hand_back(0, 0)
+            main.stopped = True
+
     def forget(self, child: Child) -> None:
         main = self.parent(child)
         if main is not None:
@@ -495,6 +517,9 @@ class Model(RuleBasedStateMachine):
     def retries(self, job: Job) -> int:
         return int(self.redis.hget(record_key(job.name), "retries") or 0)
 
+    def handed(self, job: Job) -> int:
+        return int(self.redis.hget(record_key(job.name), "handed") or 0)
+
     def jobs_of(self, unit: str) -> Sequence[Job]:
         message: Any = self.redis.hget(unit, "message")
         return jobs_in(message) if message else ()
@@ -518,12 +543,12 @@ def interleavings(steps: str) -> Iterator[str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd", "aarbbx", "aarbcx"])
+@pytest.mark.parametrize("steps", ["aaabbbxx", "aaabbxc", "aaabbxd", "aarbbx", "aarbcx", "aabbxh"])
 def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: type[Model], steps: str) -> None:
     """Each takes, begins, finishes (a, b); both lose what they have in between (x); a client cancels (c).
 
     And a pool process of the first dies, and what it had is given back (d), whoever has it by then; or it has
-    run the job in vain, which is put off (r).
+    run the job in vain, which is put off (r); or it ends and hands back what it has (h).
     """
     for order in interleavings(steps):
         model = machine()
@@ -544,11 +569,8 @@ def test_every_order_of_two_workers_that_lose_one_job_to_each_other(machine: typ
                     model.first_has_run_in_vain()
                 case "c":
                     model.cancel(JOBS[0])
-                case "d":
-                    main = model.mains[0]
-                    main.stopped = False
-                    if main.children:
-                        model.kill(main.children[0])
+                case "d" | "h":
+                    model.first_gives_back(dies=letter == "d")
             model.check()
         model.teardown()
 

@@ -254,6 +254,27 @@ def test_lost_workers_are_counted_apart_from_retries(client: Client, redis: Redi
     assert (begun.exhausted, begun.attempts) == (True, 2)
 
 
+def test_what_a_holder_hands_back_does_not_count_against_the_bound(client: Client, redis: Redis) -> None:
+    ours, ledger, leases = retried_job(), Ledger(redis, ttl_s=60, max_attempts=1), Leases(redis, 60_000)
+    lease = in_hand(client, redis, ours)
+    for attempt in (1, 2, 3):
+        begun = ledger.begin(NAME, ours.digest(), Turn(lease))
+        assert (begun.exhausted, begun.attempts) == (False, attempt)
+        leases.release(lease, handed=True)
+        taken = leases.take(DEFAULT_QUEUE, f"1-ab-{attempt}")
+        assert taken is not None
+        leases.release(taken.lease, handed=True)  # it was not begun, so it is not counted
+        taken = leases.take(DEFAULT_QUEUE, f"1-ac-{attempt}")
+        assert taken is not None
+        lease = taken.lease
+    ledger.begin(NAME, ours.digest(), Turn(lease))
+    leases.release(lease)
+    taken = leases.take(DEFAULT_QUEUE, "1-ad-1")
+    assert taken is not None
+    begun = ledger.begin(NAME, ours.digest(), Turn(taken.lease))
+    assert (begun.exhausted, begun.attempts) == (True, 4)
+
+
 def test_past_its_deadline_a_job_is_not_begun(client: Client, ledger: Ledger, redis: Redis) -> None:
     ours = retried_job(deadline_ms=1)
     begun = ledger.begin(NAME, ours.digest(), Turn(in_hand(client, redis, ours)), ours.deadline_ms)

@@ -1,4 +1,3 @@
-import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import pytest
 import redis
 from cellblock_worker.embedded import EmbeddedServer
 
+from tests.support.processes import seen
 from tests.worker.harness import wait_for
 
 # Starts a server, says where, and then is killed or interrupted.
@@ -26,9 +26,9 @@ def test_serves_and_leaves_nothing(tcp: bool) -> None:
     with EmbeddedServer(tcp=tcp) as server:
         with redis.Redis.from_url(server.url) as client:
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        pid, folder = server.pid, Path(f"/proc/{server.pid}/cwd").resolve()
+        process, folder = seen(server.pid), Path(f"/proc/{server.pid}/cwd").resolve()
         assert folder.stat().st_mode & 0o777 == 0o700
-    assert not Path(f"/proc/{pid}").exists()
+    assert not process.lives
     assert not folder.exists()
 
 
@@ -75,17 +75,10 @@ def test_dies_with_its_owner(signum: int) -> None:
     assert owner.stdout is not None
     with owner.stdout as out:
         pid, url = out.readline().decode().split()
+    server = seen(int(pid))
     owner.send_signal(signum)
     owner.wait()
-    assert wait_for(lambda: not _alive(int(pid)))
+    assert wait_for(lambda: not server.lives)
     folder = Path(url.removeprefix("unix://")).parent
     assert folder.exists() == (signum != signal.SIGINT)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

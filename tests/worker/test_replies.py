@@ -19,6 +19,7 @@ from cellblock_producer.outbox import Outbox, Unsent
 from cellblock_producer.webhooks import verify
 from cellblock_worker.embedded import EmbeddedServer
 
+from tests.support.processes import seen
 from tests.support.receiver import Received, Receiver
 from tests.worker.harness import WorkerProcess, envelope, wait_for
 
@@ -240,9 +241,9 @@ def test_what_was_left_is_sent_by_the_next_worker_and_nobody_stays(
     assert not client.exists("engine")
     with WorkerProcess(world.server.url, **world.settings, QUEUE="left") as worker:
         assert task_on(client, "engine")[1].job_id == "left"
-        sender = sender_of(worker)
+        sender = seen(sender_of(worker))
         assert worker.stop(signal.SIGTERM) == 0
-        wait_for(lambda: not Path(f"/proc/{sender}").exists())
+        wait_for(lambda: not sender.lives)
 
 
 def test_a_worker_that_may_send_nothing_has_no_sender(world: World) -> None:

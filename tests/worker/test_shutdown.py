@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
+from functools import partial
 
 import pytest
 import redis
@@ -14,6 +14,7 @@ from cellblock_producer.contract import Job, Result
 from cellblock_producer.keys import record_key
 from cellblock_worker.embedded import EmbeddedServer
 
+from tests.support.processes import seen
 from tests.worker.harness import WAIT_S, WorkerProcess, nothing_is_left, processes_under, wait_for
 from tests.worker.program import mark_of
 
@@ -39,18 +40,39 @@ def test_what_is_not_done_in_time_is_handed_back(
         running = [producer.submit(_job("hang-once")) for _ in range(2)]
         waiting = producer.submit(_job("echo"))
         wait_for(lambda: all(mark_of(job.job_id).exists() for job in running))
-        processes = processes_under(worker.pid)
+        processes = [seen(pid) for pid in processes_under(worker.pid)]
         os.kill(worker.pid, signal.SIGTERM)
         worker.wait_for_log("Warm shutdown")
         if again:
             os.kill(worker.pid, again)
         assert worker.wait() == 0
-        wait_for(lambda: not any(_exists(pid) for pid in processes))
+        wait_for(lambda: not any(process.lives for process in processes))
         assert client.zcard("cellblock:leases") == 0
         assert client.zcard("cellblock:waiting:default") == 3
         with WorkerProcess(server.url).wait_until_ready():
             assert [job.result(WAIT_S).error for job in (*running, waiting)] == [None] * 3
             wait_for(lambda: nothing_is_left(client))
+
+
+def test_a_job_that_is_handed_back_keeps_its_attempts(server: EmbeddedServer, client: redis.Redis) -> None:
+    """Its workers are restarted under it more often than it may take one down."""
+    settings = {"MAX_ATTEMPTS": "1", "CONCURRENCY": "1"}
+    with Client(server.url) as producer:
+        alone = producer.submit(_job("hang"))
+        for attempt in (b"1", b"2", b"3"):
+            with WorkerProcess(server.url, **settings).wait_until_ready() as worker:
+                wait_for(partial(_was_begun, client, alone, attempt))
+                assert worker.stop(signal.SIGQUIT) == 0
+        alone.cancel()
+        batch = producer.submit_many([_job("hang-once"), _job("die")], per_message=2)
+        with WorkerProcess(server.url, **settings).wait_until_ready() as worker:
+            wait_for(lambda: mark_of(batch[0].job_id).exists())
+            assert worker.stop(signal.SIGQUIT) == 0
+        with WorkerProcess(server.url, **settings).wait_until_ready():
+            first, second = (job.result(WAIT_S) for job in batch)
+    assert (first.error, first.attempts) == (None, 2)
+    assert second.error is not None
+    assert (second.error.kind, second.attempts) == ("worker_lost", 1)
 
 
 def test_who_is_done_in_time_does_not_wait_for_the_grace_time(
@@ -124,9 +146,9 @@ def _job(code: str) -> Job:
     return Job.model_validate({"language": "python3", "code": code})
 
 
+def _was_begun(client: redis.Redis, job: Handle, attempts: bytes) -> bool:
+    return client.hget(record_key(job.name), "attempts") == attempts
+
+
 def _is_running(client: redis.Redis, job: Handle) -> bool:
     return client.hget(record_key(job.name), "state") == b"running"
-
-
-def _exists(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()

@@ -13,6 +13,7 @@ from cellblock_producer.keys import record_key
 from cellblock_producer.wire import task_message
 from cellblock_worker.embedded import EmbeddedServer
 
+from tests.support.processes import seen
 from tests.worker.harness import (
     WorkerProcess,
     envelope,
@@ -123,10 +124,10 @@ def test_sigterm_finishes_what_runs_and_leaves_the_rest(server: EmbeddedServer, 
     with WorkerProcess(server.url, CONCURRENCY="1").wait_until_ready() as worker:
         running, waiting = send(client, "slow"), send(client, "echo")
         wait_for(lambda: client.hget(record_key(running.name), "state") == b"running")
-        processes = processes_under(worker.pid)
+        processes = [seen(pid) for pid in processes_under(worker.pid)]
         assert worker.stop(signal.SIGTERM) == 0
     assert result_of(client, running.id).status == Status.SUCCEEDED
-    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+    assert not [process for process in processes if process.lives]
     assert client.llen("cellblock") == 1
     assert not client.exists("cellblock:leases")
     with WorkerProcess(server.url).wait_until_ready():
@@ -135,9 +136,9 @@ def test_sigterm_finishes_what_runs_and_leaves_the_rest(server: EmbeddedServer, 
 
 def test_sigkill_leaves_no_process(server: EmbeddedServer, client: redis.Redis) -> None:
     with WorkerProcess(server.url).wait_until_ready() as worker:
-        processes = processes_under(worker.pid)
+        processes = [seen(pid) for pid in processes_under(worker.pid)]
         worker.stop(signal.SIGKILL)
-    wait_for(lambda: not [pid for pid in processes if Path(f"/proc/{pid}").exists()])
+    wait_for(lambda: not [process for process in processes if process.lives])
 
 
 def test_hooks_run_in_each_pool_process(server: EmbeddedServer) -> None:

@@ -130,16 +130,20 @@ class Holding:
         except redis.RedisError as error:
             _log.error("could not close a message: %s", type(error).__name__)
 
-    def release(self, lease: Lease, delay_ms: int = 0, *, lost: bool = False) -> None:
+    def release(self, lease: Lease, delay_ms: int = 0, *, lost: bool = False, handed: bool = False) -> None:
         """Give a unit back, which may have cost us a process; where Redis is away, by leaving it alone."""
         self.drop(lease)
         try:
-            self._leases.release(lease, delay_ms=delay_ms, lost=lost)
+            self._leases.release(lease, delay_ms=delay_ms, lost=lost, handed=handed)
             if delay_ms:
                 heappush(self._dues, time.monotonic() + delay_ms / 1000)
                 self._news.set()
         except redis.RedisError as error:
             _log.error("could not give a message back, it is left to expire: %s", type(error).__name__)
+
+    def hand_back(self, lease: Lease) -> None:
+        """Give a unit back since this process ends, whatever it runs of it."""
+        self.release(lease, handed=True)
 
     def forsake(self, lease: Lease) -> None:
         """Give back a unit that the pool will not speak of any more, unless it has begun."""

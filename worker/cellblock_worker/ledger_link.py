@@ -104,8 +104,9 @@ class LedgerLink:
         client = self._client()
         if client.exists(result_key(job.name)):
             return True
-        attempts, retries = client.hmget(record_key(job.name), "attempts", "retries")
-        if int(attempts or 0) < self._settings.max_attempts + int(retries or 0):
+        fields = client.hmget(record_key(job.name), "attempts", "retries", "handed")
+        attempts, retries, handed = (int(field or 0) for field in fields)
+        if attempts < self._settings.max_attempts + retries + handed:
             return True
         try:
             return is_retried(read_job(job.open()), ErrorKind.WORKER_LOST)

@@ -112,7 +112,7 @@ class QoS(virtual.QoS):
         started = [request.message for request in state.active_requests] if lost else []
         for tag, message in list(self._delivered.items()):
             if message not in started:
-                (holding.forsake if lost else holding.release)(message.lease)
+                (holding.forsake if lost else holding.hand_back)(message.lease)
                 super().ack(tag)
 
 

@@ -19,11 +19,13 @@ Fields of a unit, which a record has beside those of a job while it is one:
     holder         who has it in hand        begun    the holder that has begun a job of it
     since          when that time began of its being in hand that is not charged yet, in microseconds
     lost           how many holders were lost
+    doing          the record of the job that was begun last, where that is another hash
     stop           what its holder runs of it and is to stop: `{holder} {job}`
     jobs           how many jobs it has, where it is not one
     priority       that of its jobs, where it is not the usual one
 
-and of a record, beside those of job_parts: began, when its run began, in microseconds.
+and of a record, beside those of job_parts: began, when its run began, in microseconds; handed, how often
+a holder that was told to end has handed it back while it ran it.
 """
 
 from .of_clients import CANCEL, SUBMIT, SUBMIT_MANY, WATCH

@@ -10,7 +10,7 @@ from .unit_parts import CLOSE_UNIT, HELD
 # KEYS: record, Result, unit. ARGV: digest, holder ('': there is no unit), '1' for the last job of the unit,
 # lease_ms, max_attempts (0: no bound), deadline_ms (0: none), reply_to (for a job without a record). Where
 # the last job is not to be run, the unit is done. A job that was put off has one more attempt for each time,
-# and is not begun before it is due.
+# and is not begun before it is due; so it has for each time that its holder handed it back.
 # A unit that is a record itself holds the job of that record, whatever this side makes of its digest.
 BEGIN = Script(
     NOW
@@ -27,7 +27,7 @@ local function no_run(answer)
   return answer
 end
 local known = redis.call('HMGET', KEYS[1],
-  'digest', 'attempts', 'submitted_ms', 'state', 'runner', 'runner_holder', 'due_ms', 'retries')
+  'digest', 'attempts', 'submitted_ms', 'state', 'runner', 'runner_holder', 'due_ms', 'retries', 'handed')
 if known[1] and known[1] ~= ARGV[1] and unit ~= KEYS[1] then
   return no_run({{'conflict'}})
 end
@@ -63,7 +63,7 @@ end
 if known[7] and tonumber(known[7]) > now then
   return {{'busy', known[7] - now}}
 end
-if tonumber(ARGV[5]) > 0 and attempts >= ARGV[5] + (known[8] or 0) then
+if tonumber(ARGV[5]) > 0 and attempts >= ARGV[5] + (known[8] or 0) + (known[9] or 0) then
   return {{'exhausted', attempts, queued_ms, now}}
 end
 local fields = {{'state', 'running', 'runner', unit, 'runner_holder', holder, 'attempts', attempts + 1,
@@ -71,7 +71,7 @@ local fields = {{'state', 'running', 'runner', unit, 'runner_holder', holder, 'a
 if unit == KEYS[1] then
   fields[11], fields[12] = 'begun', holder
 elseif holder ~= '' then
-  redis.call('HSET', unit, 'begun', holder)
+  redis.call('HSET', unit, 'begun', holder, 'doing', KEYS[1])
 end
 redis.call('HSET', KEYS[1], unpack(fields))
 if holder ~= '' then

@@ -60,7 +60,7 @@ return {{'renewed', lost, stops}}
 )
 
 # KEYS: unit. ARGV: holder, delay_ms, '1' to leave alone what this holder has begun, '1' where it has cost a
-# process
+# process, '1' where the holder hands back what it runs, which is then not charged to the job
 RELEASE = Script(
     NOW
     + SHARES_OF_TENANTS
@@ -77,6 +77,13 @@ if ARGV[3] == '1' and known[5] == ARGV[1] then
 end
 if ARGV[4] == '1' then
   redis.call('HINCRBY', KEYS[1], 'lost', 1)
+end
+if ARGV[5] == '1' then
+  local record = redis.call('HGET', KEYS[1], 'doing') or KEYS[1]
+  local run = redis.call('HMGET', record, 'state', 'runner', 'runner_holder')
+  if run[1] == 'running' and run[2] == KEYS[1] and run[3] == ARGV[1] then
+    redis.call('HINCRBY', record, 'handed', 1)
+  end
 end
 put_back(KEYS[1], known[2], known[3], known[4], tonumber(ARGV[2]))
 return {'released'}

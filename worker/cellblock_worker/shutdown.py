@@ -14,6 +14,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from celery import signals
@@ -28,6 +29,7 @@ class Shutdown:
         """`grace_s`: for how many seconds jobs in hand may go on after the first signal."""
         self._grace_s = grace_s
         self._timer: threading.Timer | None = None
+        self._times = count()
 
     def watch(self) -> None:
         """Wait for the worker to be told to end."""
@@ -39,9 +41,12 @@ class Shutdown:
             self._timer.cancel()
 
     def _told(self, *, how: str, **_: Any) -> None:
-        if how == "Warm" and self._timer is not None:  # told twice before we could listen for it
+        if how != "Warm":
+            return
+        # One signal may come in the middle of another's handler, this one: each is counted in one step.
+        if next(self._times) > 0:  # told twice before we could listen for it
             self._again()
-        elif how == "Warm":
+        else:
             _handle(self._again)
             self._timer = threading.Timer(self._grace_s, self._overdue)
             self._timer.daemon = True  # who is done earlier does not wait for it

@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 
 help:
 	@echo "make demo    set up .venv and run the main job: real code nodes through Redis and a worker"
-	@echo "make test    set up .venv and run the tests (about five minutes on two cores)"
+	@echo "make test    set up .venv and run the tests (a quarter of an hour on two cores)"
 	@echo "make chaos   break things under load: SEED=1 JOBS=2000, SABOTAGE=1 to see it find losses"
 	@echo "make lint    ruff, format, mypy --strict"
 	@echo "make check   lint and test: the one gate before a commit"
@@ -43,7 +43,7 @@ demo: setup
 	@$(BIN)/cellblock demo
 
 test: setup
-	@echo "==> Running the tests (about five minutes on two cores)"
+	@echo "==> Running the tests (a quarter of an hour on two cores)"
 	@$(BIN)/pytest
 
 chaos: setup

@@ -17,6 +17,7 @@ from rich.table import Table
 from cellblock_worker.bench.cells import measure_runtime
 from cellblock_worker.bench.stats import Noise
 from cellblock_worker.cli.exits import NOT_AVAILABLE, leave, read_settings
+from cellblock_worker.cli.interrupt import heed_interrupts
 from cellblock_worker.cli.options import RedisOption
 from cellblock_worker.embedded import EmbeddedServer, EmbeddedServerError
 from cellblock_worker.runtimes import DEFAULTS, build
@@ -41,6 +42,7 @@ def bench(
     A spawn is the plain interpreter started for nothing; a no-op is an empty task of a stock Celery worker on
     the same server, the embedded one or that of --redis. Exit code 3: it cannot be measured here.
     """
+    heed_interrupts()
     err = Console(stderr=True, highlight=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     noise = Noise()

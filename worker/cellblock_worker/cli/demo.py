@@ -21,6 +21,7 @@ from cellblock_worker.cli.cases import Case
 from cellblock_worker.cli.cases_javascript import JAVASCRIPT
 from cellblock_worker.cli.cases_python import PYTHON
 from cellblock_worker.cli.exits import CODE_FAILED, NOT_AVAILABLE, leave, read_settings
+from cellblock_worker.cli.interrupt import heed_interrupts
 from cellblock_worker.cli.options import RedisOption
 from cellblock_worker.cli.parts import Part, part
 from cellblock_worker.embedded import EmbeddedServer, EmbeddedServerError
@@ -38,6 +39,7 @@ def demo(redis: RedisOption = None) -> None:
     Everything it needs is started for it and ended after it; with --redis, that server is used instead of
     the embedded one. Exit code 0: each node ended as it must; 1: one did not; 3: the stack did not start.
     """
+    heed_interrupts()
     settings = read_settings(redis_url=redis)
     out = Console(highlight=False)
     if not out.is_terminal:

@@ -57,8 +57,8 @@ def test_nothing_else_of_the_workers_is_seen(sandbox: Sandbox) -> None:
 
 
 def test_what_numpy_would_do_to_files_is_refused(sandbox: Sandbox) -> None:
-    for attempt in ("numpy.save('/tmp/x', [1])", "numpy.memmap('/tmp/x', mode='w+', shape=3)",
-                    "pandas.DataFrame().to_csv('/tmp/x')", "pandas.read_csv('/etc/passwd')",
+    for attempt in ("numpy.save('/x', [1])", "numpy.memmap('/x', mode='w+', shape=3)",
+                    "pandas.DataFrame().to_csv('/x')", "pandas.read_csv('/etc/passwd')",
                     "pandas.read_csv('http://127.0.0.1:1/x')"):  # fmt: skip
         outcome = sandbox.run(Program(code=f"import numpy, pandas\ndef main():\n    {attempt}"))
         assert outcome.verdict is Verdict.BLOCKED, (attempt, outcome.fault)

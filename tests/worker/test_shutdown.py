@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -52,6 +54,22 @@ def test_what_is_not_done_in_time_is_handed_back(
         with WorkerProcess(server.url).wait_until_ready():
             assert [job.result(WAIT_S).error for job in (*running, waiting)] == [None] * 3
             wait_for(lambda: nothing_is_left(client))
+
+
+def test_a_signal_amid_the_handler_of_another_does_not_wait_for_it() -> None:
+    """Celery's lock is held while it tells of a signal; stock, the same thread would wait for it for ever."""
+    program = """if True:
+        import os, signal
+        from celery import signals
+        from cellblock_worker.shutdown import Shutdown
+
+        Shutdown(grace_s=3600).watch()
+        tell = signals.worker_shutting_down.send
+        signal.signal(signal.SIGTERM, lambda *_: tell(sender=None, how="Warm"))
+        with signals.worker_shutting_down.lock:
+            os.kill(os.getpid(), signal.SIGTERM)
+        """
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=WAIT_S)
 
 
 def test_a_job_that_is_handed_back_keeps_its_attempts(server: EmbeddedServer, client: redis.Redis) -> None:

@@ -22,11 +22,12 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any, Final
 
-from . import alone, faults, harness, refusals
+from . import alone, faults, harness, native, refusals
 from .lock import Lock, release_memory
 
 _CONTROL: Final = 3
@@ -65,8 +66,8 @@ class Borrowed:
         return spec_from_file_location(name, f"{place}/__init__.py", submodule_search_locations=[place])
 
 
-def main(kind: type[Zygote] | None = None) -> None:
-    """Warm up as the owner says, then serve it until it goes, as a zygote of that kind."""
+def main(live: Callable[[int], object] | None = None) -> None:
+    """Warm up as the owner says, then serve it until it goes; `live` is the life of a cell that is locked."""
     with socket.socket(fileno=_CONTROL) as control:
         config = json.loads(control.recv(_CONFIG_BYTES))
         try:
@@ -77,10 +78,10 @@ def main(kind: type[Zygote] | None = None) -> None:
             os._exit(1)
         os.dup2(0, 2)  # the owner reads what went wrong at the start; from here on there is no word to say
         control.send(b"{}")
-        (kind or Zygote)(control, lock).serve()
+        (native.serve if native.is_there() else Zygote(control, lock).serve)(live or _live)
 
 
-def warm(config: dict[str, Any]) -> Lock:
+def warm(config: dict[str, Any]) -> Lock | native.NativeLock:
     """Import what jobs will want, and freeze the heap; returns the lock for the cells."""
     os.environ.clear()
     sys.path[:0] = config["path"]
@@ -91,7 +92,7 @@ def warm(config: dict[str, Any]) -> Lock:
         importlib.import_module(name)
     if "zoneinfo" in sys.modules:
         sys.modules["zoneinfo"].reset_tzpath(())  # the host's zones may be seen and not read: tzdata has them
-    lock = Lock(
+    lock = (native.NativeLock if native.is_there() else Lock)(
         inherited=base64.b64decode(config["inherited_filter"]),
         own=base64.b64decode(config["filter"]),
         self_marker=config["self_marker"],
@@ -127,8 +128,9 @@ class Zygote:
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
-    def serve(self) -> None:
+    def serve(self, live: Callable[[int], object]) -> None:
         """Until the owner is gone."""
+        self._live = live
         while True:
             patience = None if self._later is None else max(0.0, self._later[0] - time.monotonic()) * 1000
             events = self._poll.poll(patience)
@@ -192,14 +194,6 @@ class Zygote:
         finally:
             os._exit(1)
 
-    def _live(self, rehearse: int) -> None:
-        """The life of a cell that is locked. Where its job waits already, a rehearsal would only cost."""
-        reseed()
-        gc.enable()
-        if rehearse:
-            harness.rehearse()
-        harness.serve()
-
     def _reap(self, pidfd: int) -> None:
         seq, pid = self._cells.pop(pidfd)
         self._poll.unregister(pidfd)
@@ -207,6 +201,15 @@ class Zygote:
         _, status, usage = os.wait4(pid, 0)
         cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
         self._control.send(_EXITED % (seq, status, cpu_ns, usage.ru_maxrss))
+
+
+def _live(rehearse: int) -> None:
+    """The life of a cell that is locked. Where its job waits already, a rehearsal would only cost."""
+    reseed()
+    gc.enable()
+    if rehearse:
+        harness.rehearse()
+    harness.serve()
 
 
 def reseed() -> None:

@@ -1,0 +1,115 @@
+/* What Python's zygote and its cells do without Python: wait for orders, fork, lock.
+ *
+ *   zygote.py   config ──> warm, rehearse ──> lock_zygote() ──> serve() ═══ C from here on: orders, fork, ends ═══
+ *                                                                  └── fork ──> become_cell() ──> serve() returns,
+ *                                                                               in the cell alone: rehearse, job
+ *
+ * An object that Python so much as looks at is written to, since its reference count is. What a zygote writes to
+ * between two forks it has to copy again after each, and what a cell writes to, the cell.
+ *
+ * Python's stable interface is declared here by hand, and no more of it than is used. It is the same in binary form
+ * in all versions, so a C compiler is all that it takes to build this file, and one build does for all. Where it is
+ * missing, zygote.py and lock.py do the same in Python.
+ */
+#define _GNU_SOURCE
+#include "../native/zygote.h"
+
+typedef struct PyObject PyObject;
+typedef struct {
+  const char *name;
+  PyObject *(*call)(PyObject *, PyObject *);
+  int flags;
+  const char *doc;
+} PyMethodDef;
+typedef struct {
+  struct { struct { ssize_t references; void *type; } object; void *init; ssize_t index; PyObject *copy; } base;
+  const char *name, *doc;
+  ssize_t size;
+  PyMethodDef *methods;
+  void *slots, *traverse, *clear, *free;
+} PyModuleDef;
+PyObject *PyModule_Create2(PyModuleDef *, int);
+PyObject *Py_BuildValue(const char *, ...);
+int PyArg_ParseTuple(PyObject *, const char *, ...);
+int PyBytes_AsStringAndSize(PyObject *, char **, ssize_t *);
+void PyErr_SetString(PyObject *, const char *);
+extern PyObject *PyExc_ValueError;
+void PyOS_BeforeFork(void);
+void PyOS_AfterFork_Child(void);
+
+enum { STABLE_INTERFACE = 3, ARGUMENTS_IN_A_TUPLE = 1, NO_ARGUMENTS = 4, CLOSE_RANGE = 436 };
+
+static struct filter own;
+static uint32_t self_marker;
+static int ruleset = -1;
+static bool is_locked;
+
+static void before_fork(void) {}
+
+/* From here to the end of locking there is one thread, and nobody's code has been read. The order is lock.py's. */
+static void become_cell(const int given[3]) {
+  take_descriptors(given);
+  leave_zygote(ruleset);
+  install_own_filter(&own, self_marker, 0);
+  if (syscall(CLOSE_RANGE, CHANNEL + 1, DESCRIPTORS - 1, 0) == 0) return;
+  if (errno != ENOSYS && errno != EPERM) die("close_range");
+  for (int at = CHANNEL + 1; at < DESCRIPTORS; at++) close(at); /* Linux before 5.9 */
+}
+
+static bool read_filter(PyObject *bytes, struct filter *filter) {
+  char *data;
+  ssize_t size;
+  if (PyBytes_AsStringAndSize(bytes, &data, &size) || size % (ssize_t)sizeof(struct instruction)) return false;
+  filter->length = (size_t)size / sizeof(struct instruction);
+  filter->first = malloc((size_t)size + 1);
+  if (!filter->first) die("malloc");
+  memcpy(filter->first, data, (size_t)size);
+  return true;
+}
+
+/* lock_zygote(inherited, own, self_marker, nested_landlock): the filter `inherited` is put on here, `own` on each
+ * cell, in which `self_marker` is its pid. What fails is the end of the zygote, with a word on stderr. */
+static PyObject *lock_zygote(PyObject *module, PyObject *arguments) {
+  (void)module;
+  PyObject *for_zygote, *for_cells;
+  struct filter inherited;
+  unsigned marker;
+  int nested;
+  if (!PyArg_ParseTuple(arguments, "SSIp", &for_zygote, &for_cells, &marker, &nested)) return NULL;
+  if (is_locked || !read_filter(for_zygote, &inherited) || !read_filter(for_cells, &own)) {
+    PyErr_SetString(PyExc_ValueError, "lock_zygote(inherited, own, self_marker, nested_landlock), once");
+    return NULL;
+  }
+  is_locked = true;
+  self_marker = marker;
+  ruleset = nested_ruleset(nested);
+  if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
+  for_each_segment(copy_pages_at_forks);
+  install(&inherited, 0);
+  free(inherited.first);
+  return Py_BuildValue("");
+}
+
+/* serve(): returns in a cell that is locked, and nowhere else, whether it is to rehearse. */
+static PyObject *serve(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  if (!is_locked || in_cell) {
+    PyErr_SetString(PyExc_ValueError, "not here");
+    return NULL;
+  }
+  PyOS_BeforeFork(); /* once: for Python, this zygote is about to fork until it ends */
+  struct order order = serve_owner();
+  PyOS_AfterFork_Child();
+  become_cell(order.given);
+  return Py_BuildValue("i", (int)order.rehearse);
+}
+
+__attribute__((visibility("default"))) PyObject *PyInit_cell(void) {
+  static PyMethodDef methods[] = {
+      {"lock_zygote", lock_zygote, ARGUMENTS_IN_A_TUPLE, NULL},
+      {"serve", serve, NO_ARGUMENTS, NULL},
+      {NULL, NULL, 0, NULL},
+  };
+  static PyModuleDef module = {.base = {.object = {.references = 1}}, .name = "cell", .size = -1, .methods = methods};
+  return PyModule_Create2(&module, STABLE_INTERFACE);
+}

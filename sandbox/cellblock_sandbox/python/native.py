@@ -1,0 +1,37 @@
+"""What `cell.c` does of a zygote's part and of a cell's, where it could be built and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_cell: Any
+try:
+    from . import cell as _cell  # type: ignore[attr-defined]
+except ImportError:
+    _cell = None
+
+
+def is_there() -> bool:
+    """Whether it is; else `zygote.Zygote` and `lock.Lock` do the same."""
+    return _cell is not None
+
+
+class NativeLock:
+    """`lock.Lock`, but that nothing of it is Python's."""
+
+    def __init__(self, *, inherited: bytes, own: bytes, self_marker: int, nested_landlock: bool) -> None:
+        """As `lock.Lock` has them."""
+        self._arguments = (inherited, own, self_marker, nested_landlock)
+
+    def apply_to_zygote(self) -> None:
+        """Lock the calling zygote and make ready what locks its cells; where that fails, it ends."""
+        _cell.lock_zygote(*self._arguments)
+
+    def rehearse(self) -> None:
+        """There is nothing to rehearse."""
+
+
+def serve(live: Callable[[int], object]) -> None:
+    """Until the owner is gone; in each cell it calls `live`."""
+    live(_cell.serve())

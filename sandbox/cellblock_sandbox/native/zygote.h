@@ -14,7 +14,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -72,6 +70,11 @@ static struct child children[CELLS];
 static pid_t zygote;
 static bool in_cell;
 
+/* What locks each cell, made ready in the zygote. */
+static struct filter own;
+static uint32_t self_marker; /* stands in it wherever the cell's own pid belongs */
+static int ruleset = -1; /* of Landlock, it forbids nothing but to reach beyond the domain; -1: no such scopes here */
+
 /* The last thing that an addon does in the zygote before each fork. */
 static void before_fork(void);
 
@@ -87,24 +90,14 @@ static void install(const struct filter *filter, unsigned flags) {
   if (filter->length && syscall(SYS_seccomp, SET_MODE_FILTER, flags, &program)) die("seccomp");
 }
 
-/* `marker` stands in the filter wherever our own pid belongs. */
-static void install_own_filter(const struct filter *own, uint32_t marker, unsigned flags) {
-  for (size_t at = 0; at < own->length; at++)
-    if (own->first[at].number == marker) own->first[at].number = (uint32_t)getpid();
-  install(own, flags);
-}
-
-/* A ruleset that forbids nothing but to reach beyond the domain; -1 where the kernel has no scopes. */
-static int nested_ruleset(bool wanted) {
-  if (!wanted) return -1;
-  uint64_t attributes[3] = {0, 0, SIGNALS_AND_ABSTRACT_SOCKETS};
-  int ruleset = (int)syscall(LANDLOCK_CREATE_RULESET, attributes, sizeof attributes, 0);
-  if (ruleset < 0) die("landlock");
-  return ruleset;
+static void install_own_filter(unsigned flags) {
+  for (size_t at = 0; at < own.length; at++)
+    if (own.first[at].number == self_marker) own.first[at].number = (uint32_t)getpid();
+  install(&own, flags);
 }
 
 /* Die with the zygote, and be in a domain of our own: within one together, cells could signal each other. */
-static void leave_zygote(int ruleset) {
+static void leave_zygote(void) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL)) die("prctl");
   if (getppid() != zygote) _exit(1); /* it died before we could ask to be told */
   if (ruleset >= 0 && syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0)) die("landlock");
@@ -120,41 +113,26 @@ static void take_descriptors(const int given[3]) {
   for (int at = 0; at < 4; at++) close(from[at]);
 }
 
-/* ---- the zygote's side: which pages of the programs' files it and its forks have mapped ---- */
+/* ---- the zygote's side: its own lock, orders and ends ---- */
 
-typedef void (*on_pages)(char *from, size_t size, int protection);
-
-static int each_segment(struct dl_phdr_info *object, size_t size, void *argument) {
-  (void)size;
-  if (strstr(object->dlpi_name, "vdso")) return 0;
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  for (int at = 0; at < object->dlpi_phnum; at++) {
-    const ElfW(Phdr) *segment = &object->dlpi_phdr[at];
-    if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
-    uintptr_t from = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
-    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz + page - 1) & ~(page - 1);
-    (*(on_pages *)argument)((char *)from, end - from, segment->p_flags & PF_X ? PROT_READ | PROT_EXEC : PROT_READ);
-  }
-  return 0;
+static void make_ruleset(void) {
+  uint64_t attributes[3] = {0, 0, SIGNALS_AND_ABSTRACT_SOCKETS};
+  ruleset = (int)syscall(LANDLOCK_CREATE_RULESET, attributes, sizeof attributes, 0);
+  if (ruleset < 0) die("landlock");
 }
 
-static void for_each_segment(on_pages what) { dl_iterate_phdr(each_segment, &what); }
-
-/* They come back when they are touched. */
-static void forget_pages(char *from, size_t size, int protection) {
-  (void)protection;
-  madvise(from, size, MADV_DONTNEED);
+/* Nobody of the same user may look into us or our cells. */
+static void hide(void) {
+  if (prctl(PR_SET_DUMPABLE, 0)) die("prctl");
 }
 
-/* The kernel leaves it to faults to map a file's pages in a child, 16 at a time, unless the mapping holds a page of
- * the process's own (vma_needs_copy() in mm/memory.c). One is made here, by writing what is there already. */
-static void copy_pages_at_forks(char *from, size_t size, int protection) {
-  if (mprotect(from, size, protection | PROT_WRITE)) return; /* then cells are slower, and that is all */
-  *(volatile char *)from = *(volatile char *)from;
-  mprotect(from, size, protection);
+static bool copy_filter(const void *bytes, size_t size, struct filter *filter) {
+  filter->length = size / sizeof(struct instruction);
+  filter->first = malloc(size + 1);
+  if (!filter->first) die("malloc");
+  memcpy(filter->first, bytes, size);
+  return size % sizeof(struct instruction) == 0;
 }
-
-/* ---- the zygote's side: orders and ends ---- */
 
 static void tell(const char *message, int descriptor) {
   char space[CMSG_SPACE(sizeof(int))] = {0};

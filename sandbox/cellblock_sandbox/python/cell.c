@@ -12,6 +12,9 @@
  * missing, zygote.py and lock.py do the same in Python.
  */
 #define _GNU_SOURCE
+#include <link.h>
+#include <sys/mman.h>
+
 #include "../native/zygote.h"
 
 typedef struct PyObject PyObject;
@@ -39,9 +42,6 @@ void PyOS_AfterFork_Child(void);
 
 enum { STABLE_INTERFACE = 3, ARGUMENTS_IN_A_TUPLE = 1, NO_ARGUMENTS = 4, CLOSE_RANGE = 436 };
 
-static struct filter own;
-static uint32_t self_marker;
-static int ruleset = -1;
 static bool is_locked;
 
 static void before_fork(void) {}
@@ -49,22 +49,38 @@ static void before_fork(void) {}
 /* From here to the end of locking there is one thread, and nobody's code has been read. The order is lock.py's. */
 static void become_cell(const int given[3]) {
   take_descriptors(given);
-  leave_zygote(ruleset);
-  install_own_filter(&own, self_marker, 0);
+  leave_zygote();
+  install_own_filter(0);
   if (syscall(CLOSE_RANGE, CHANNEL + 1, DESCRIPTORS - 1, 0) == 0) return;
   if (errno != ENOSYS && errno != EPERM) die("close_range");
   for (int at = CHANNEL + 1; at < DESCRIPTORS; at++) close(at); /* Linux before 5.9 */
 }
 
+/* A library is five mappings: head, text, constants, what only the linker writes to, data. Python has forty of them,
+ * and each mapping costs a fork and the end of a cell its share. Where neighbours allow the same they are one for the
+ * kernel: so constants may be executed, and the linker's part be written to, as it was at the start. What can be
+ * written to can still not be executed. Where it is refused, cells are slower, and that is all. */
+static int join_mappings(struct dl_phdr_info *library, size_t size, void *nothing) {
+  (void)size, (void)nothing;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t first = 0, end = 0; /* neighbours so far that are not written to; parts are in the order of addresses */
+  for (int at = 0; at < library->dlpi_phnum && !strstr(library->dlpi_name, "vdso"); at++) {
+    const ElfW(Phdr) *part = &library->dlpi_phdr[at];
+    uintptr_t from = (library->dlpi_addr + part->p_vaddr) & ~(page - 1);
+    uintptr_t to = library->dlpi_addr + part->p_vaddr + part->p_memsz;
+    if (part->p_type == PT_GNU_RELRO) mprotect((void *)from, (to & ~(page - 1)) - from, PROT_READ | PROT_WRITE);
+    if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
+    if (from != end) first = from;
+    else mprotect((void *)first, to - first, PROT_READ | PROT_EXEC);
+    end = (to + page - 1) & ~(page - 1);
+  }
+  return 0;
+}
+
 static bool read_filter(PyObject *bytes, struct filter *filter) {
   char *data;
   ssize_t size;
-  if (PyBytes_AsStringAndSize(bytes, &data, &size) || size % (ssize_t)sizeof(struct instruction)) return false;
-  filter->length = (size_t)size / sizeof(struct instruction);
-  filter->first = malloc((size_t)size + 1);
-  if (!filter->first) die("malloc");
-  memcpy(filter->first, data, (size_t)size);
-  return true;
+  return !PyBytes_AsStringAndSize(bytes, &data, &size) && copy_filter(data, (size_t)size, filter);
 }
 
 /* lock_zygote(inherited, own, self_marker, nested_landlock): the filter `inherited` is put on here, `own` on each
@@ -82,9 +98,9 @@ static PyObject *lock_zygote(PyObject *module, PyObject *arguments) {
   }
   is_locked = true;
   self_marker = marker;
-  ruleset = nested_ruleset(nested);
-  if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
-  for_each_segment(copy_pages_at_forks);
+  if (nested) make_ruleset();
+  hide();
+  dl_iterate_phdr(join_mappings, NULL);
   install(&inherited, 0);
   free(inherited.first);
   return Py_BuildValue("");

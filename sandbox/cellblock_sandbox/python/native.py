@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
-_cell: Any
 try:
-    from . import cell as _cell  # type: ignore[attr-defined]
+    _cell: Any = importlib.import_module(".cell", __package__)
 except ImportError:
     _cell = None
 

@@ -78,7 +78,7 @@ def main(live: Callable[[int], object] | None = None) -> None:
             os._exit(1)
         os.dup2(0, 2)  # the owner reads what went wrong at the start; from here on there is no word to say
         control.send(b"{}")
-        (native.serve if native.is_there() else Zygote(control, lock).serve)(live or _live)
+        (Zygote(control, lock).serve if isinstance(lock, Lock) else native.serve)(live or _live)
 
 
 def warm(config: dict[str, Any]) -> Lock | native.NativeLock:

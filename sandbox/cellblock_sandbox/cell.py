@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from cellblock_sandbox.python.harness import READY
+from cellblock_sandbox.python.channel import READY
 
 _STATUS: Final = ("VmSize", "VmHWM", "VmRSS", "RssAnon", "RssShmem", "VmData", "VmPTE", "VmSwap", "Threads")
 # In the order of the file, each at the start of a line: the first one holds a name that the cell chooses.

@@ -20,7 +20,7 @@ from cellblock_sandbox.cell import Cell, Exit, Memory
 from cellblock_sandbox.errors import CellLost
 from cellblock_sandbox.judge import Captured, Ending, Stop
 from cellblock_sandbox.model import Limits, Mode, Program, Usage
-from cellblock_sandbox.python.harness import HEADER, LENGTH
+from cellblock_sandbox.python.channel import HEADER, LENGTH
 from cellblock_sandbox.zygote import Zygote
 
 _MS: Final = 1_000_000

@@ -113,6 +113,51 @@ static void take_descriptors(const int given[3]) {
   for (int at = 0; at < 4; at++) close(from[at]);
 }
 
+/* ---- the cell's side: its channel ---- */
+
+static void write_all(int descriptor, const void *data, size_t size) {
+  for (const char *at = data; size > 0;) {
+    ssize_t written = write(descriptor, at, size);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN && poll(&(struct pollfd){descriptor, POLLOUT, 0}, 1, -1) >= 0) continue; /* the code's doing */
+      return; /* nobody reads: the owner is gone, and we soon are, too */
+    }
+    at += written;
+    size -= (size_t)written;
+  }
+}
+
+static void read_all(int descriptor, void *data, size_t size) {
+  for (char *at = data; size > 0;) {
+    ssize_t got = read(descriptor, at, size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) _exit(0); /* the owner has no job for us any more */
+    at += got;
+    size -= (size_t)got;
+  }
+}
+
+static uint64_t big_endian(const unsigned char *bytes) {
+  uint64_t number = 0;
+  for (int at = 0; at < 8; at++) number = number << 8 | bytes[at];
+  return number;
+}
+
+/* That this cell is locked and rehearsed, with the CPU time that it used until now. */
+static void say_ready(void) {
+  struct timespec used;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  uint64_t cpu_ns = used.tv_sec * 1000000000ULL + used.tv_nsec;
+  unsigned char bytes[8];
+  for (int at = 0; at < 8; at++) bytes[at] = (unsigned char)(cpu_ns >> (56 - 8 * at));
+  write_all(CHANNEL, bytes, sizeof bytes);
+}
+
+static void limit(int resource, uint64_t soft, uint64_t hard) {
+  if (setrlimit(resource, &(struct rlimit){soft, hard})) die("setrlimit");
+}
+
 /* ---- the zygote's side: its own lock, orders and ends ---- */
 
 static void make_ruleset(void) {

@@ -51,37 +51,6 @@ enum {
   LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
 };
 
-/* ---- both sides: bytes ---- */
-
-static void write_all(int descriptor, const void *data, size_t size) {
-  for (const char *at = data; size > 0;) {
-    ssize_t written = write(descriptor, at, size);
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN && poll(&(struct pollfd){descriptor, POLLOUT, 0}, 1, -1) >= 0) continue; /* the code's doing */
-      return; /* nobody reads: the owner is gone, and we soon are, too */
-    }
-    at += written;
-    size -= (size_t)written;
-  }
-}
-
-static void read_all(int descriptor, void *data, size_t size) {
-  for (char *at = data; size > 0;) {
-    ssize_t got = read(descriptor, at, size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) _exit(0); /* the owner has no job for us any more */
-    at += got;
-    size -= (size_t)got;
-  }
-}
-
-static uint64_t big_endian(const unsigned char *bytes) {
-  uint64_t number = 0;
-  for (int at = 0; at < 8; at++) number = number << 8 | bytes[at];
-  return number;
-}
-
 /* ---- the cell's side: locking ---- */
 
 static void nothing(void *request) { (void)request; }
@@ -361,18 +330,8 @@ static napi_value serve(napi_env env, napi_callback_info info) {
 /* ready(): say that this cell is locked and rehearsed, with the CPU time that it used until now. */
 static napi_value ready(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
-  struct timespec used;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-  uint64_t cpu_ns = used.tv_sec * 1000000000ULL + used.tv_nsec;
-  unsigned char bytes[8];
-  for (int at = 0; at < 8; at++) bytes[at] = (unsigned char)(cpu_ns >> (56 - 8 * at));
-  write_all(CHANNEL, bytes, sizeof bytes);
+  say_ready();
   return NULL;
-}
-
-static void limit(int resource, uint64_t most) {
-  struct rlimit both = {most, most};
-  if (setrlimit(resource, &both)) die("setrlimit");
 }
 
 /* job(): take the limits upon us, then the one job; {text, most} with the most bytes that its answer may have. */
@@ -383,8 +342,8 @@ static napi_value job(napi_env env, napi_callback_info info) {
   size_t size = big_endian(header + 32);
   char *text = malloc(size + 1);
   if (!text) die("malloc");
-  limit(RLIMIT_CPU, big_endian(header + 16));
-  limit(RLIMIT_DATA, big_endian(header));
+  limit(RLIMIT_CPU, big_endian(header + 16), big_endian(header + 16));
+  limit(RLIMIT_DATA, big_endian(header), big_endian(header));
   read_all(CHANNEL, text, size);
   napi_value value, string, most;
   napi_create_object(env, &value);

@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include <link.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "../native/zygote.h"
 
@@ -40,9 +41,22 @@ extern PyObject *PyExc_ValueError;
 void PyOS_BeforeFork(void);
 void PyOS_AfterFork_Child(void);
 
-enum { STABLE_INTERFACE = 3, ARGUMENTS_IN_A_TUPLE = 1, NO_ARGUMENTS = 4, CLOSE_RANGE = 436 };
+PyObject *PyBytes_FromStringAndSize(const char *, ssize_t);
+char *PyBytes_AsString(PyObject *);
+int PyGC_Enable(void);
+
+enum {
+  STABLE_INTERFACE = 3,
+  ARGUMENTS_IN_A_TUPLE = 1,
+  NO_ARGUMENTS = 4,
+  ONE_ARGUMENT = 8,
+  CLOSE_RANGE = 436,
+  RESERVE = 8 << 20, /* as in harness.py */
+  BALLAST = 2 << 20,
+};
 
 static bool is_locked;
+static void *ballast = MAP_FAILED;
 
 static void before_fork(void) {}
 
@@ -83,6 +97,11 @@ static bool read_filter(PyObject *bytes, struct filter *filter) {
   return !PyBytes_AsStringAndSize(bytes, &data, &size) && copy_filter(data, (size_t)size, filter);
 }
 
+static PyObject *not_here(void) {
+  PyErr_SetString(PyExc_ValueError, "not here");
+  return NULL;
+}
+
 /* lock_zygote(inherited, own, self_marker, nested_landlock): the filter `inherited` is put on here, `own` on each
  * cell, in which `self_marker` is its pid. What fails is the end of the zygote, with a word on stderr. */
 static PyObject *lock_zygote(PyObject *module, PyObject *arguments) {
@@ -109,21 +128,68 @@ static PyObject *lock_zygote(PyObject *module, PyObject *arguments) {
 /* serve(): returns in a cell that is locked, and nowhere else, whether it is to rehearse. */
 static PyObject *serve(PyObject *module, PyObject *nothing) {
   (void)module, (void)nothing;
-  if (!is_locked || in_cell) {
-    PyErr_SetString(PyExc_ValueError, "not here");
-    return NULL;
-  }
+  if (!is_locked || in_cell) return not_here();
   PyOS_BeforeFork(); /* once: for Python, this zygote is about to fork until it ends */
   struct order order = serve_owner();
   PyOS_AfterFork_Child();
   become_cell(order.given);
+  PyGC_Enable();
   return Py_BuildValue("i", (int)order.rehearse);
+}
+
+/* take_job(): say that we are ready and take the limits upon us, then the job: its bytes, and how many its answer may
+ * have. Raises MemoryError. */
+static PyObject *take_job(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  if (!in_cell) return not_here();
+  ballast = mmap(NULL, BALLAST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (ballast == MAP_FAILED) die("mmap");
+  say_ready();
+  unsigned char header[40]; /* data, address space, CPU s, answer, job */
+  read_all(CHANNEL, header, sizeof header);
+  limit(RLIMIT_DATA, big_endian(header), big_endian(header) + RESERVE);
+  limit(RLIMIT_AS, big_endian(header + 8), big_endian(header + 8));
+  limit(RLIMIT_CPU, big_endian(header + 16), big_endian(header + 16));
+  PyObject *job = PyBytes_FromStringAndSize(NULL, (ssize_t)big_endian(header + 32));
+  if (!job) return NULL;
+  read_all(CHANNEL, PyBytes_AsString(job), big_endian(header + 32));
+  return Py_BuildValue("NK", job, (unsigned long long)big_endian(header + 24));
+}
+
+/* drop_ballast(): have the memory that was kept for when there is none. */
+static PyObject *drop_ballast(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  if (in_cell && ballast != MAP_FAILED) munmap(ballast, BALLAST);
+  ballast = MAP_FAILED;
+  return Py_BuildValue("");
+}
+
+/* give_answer(bytes): the end of this cell. */
+static PyObject *give_answer(PyObject *module, PyObject *answer) {
+  (void)module;
+  char *body, byte;
+  ssize_t size;
+  if (!in_cell) return not_here();
+  if (PyBytes_AsStringAndSize(answer, &body, &size)) return NULL;
+  unsigned char length[4];
+  for (int at = 0; at < 4; at++) length[at] = (unsigned char)(size >> (24 - 8 * at));
+  struct iovec parts[] = {{length, sizeof length}, {body, (size_t)size}};
+  ssize_t written = writev(CHANNEL, parts, 2);
+  size_t done = written < 0 ? 0 : (size_t)written;
+  if (done < sizeof length) write_all(CHANNEL, length + done, sizeof length - done);
+  size_t of_body = done < sizeof length ? 0 : done - sizeof length;
+  write_all(CHANNEL, body + of_body, (size_t)size - of_body);
+  while (read(CHANNEL, &byte, 1) < 0 && errno == EINTR) continue; /* the owner looks at what we used, and kills us */
+  _exit(0);
 }
 
 __attribute__((visibility("default"))) PyObject *PyInit_cell(void) {
   static PyMethodDef methods[] = {
       {"lock_zygote", lock_zygote, ARGUMENTS_IN_A_TUPLE, NULL},
       {"serve", serve, NO_ARGUMENTS, NULL},
+      {"take_job", take_job, NO_ARGUMENTS, NULL},
+      {"drop_ballast", drop_ballast, NO_ARGUMENTS, NULL},
+      {"give_answer", give_answer, ONE_ARGUMENT, NULL},
       {NULL, NULL, 0, NULL},
   };
   static PyModuleDef module = {.base = {.object = {.references = 1}}, .name = "cell", .size = -1, .methods = methods};

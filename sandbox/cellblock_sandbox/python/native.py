@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from typing import Any
 
 try:
-    _cell: Any = importlib.import_module(".cell", __package__)
+    cell: Any = importlib.import_module(".cell", __package__)
 except ImportError:
-    _cell = None
+    cell = None
 
 
 def is_there() -> bool:
     """Whether it is; else `zygote.Zygote` and `lock.Lock` do the same."""
-    return _cell is not None
+    return cell is not None
 
 
 class NativeLock:
@@ -26,7 +27,7 @@ class NativeLock:
 
     def apply_to_zygote(self) -> None:
         """Lock the calling zygote and make ready what locks its cells; where that fails, it ends."""
-        _cell.lock_zygote(*self._arguments)
+        cell.lock_zygote(*self._arguments)
 
     def rehearse(self) -> None:
         """There is nothing to rehearse."""
@@ -34,4 +35,8 @@ class NativeLock:
 
 def serve(live: Callable[[int], object]) -> None:
     """Until the owner is gone; in each cell it calls `live`."""
-    live(_cell.serve())
+    rehearse = cell.serve()
+    try:
+        live(rehearse)
+    finally:
+        os._exit(1)

@@ -27,7 +27,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from typing import Any, Final
 
-from . import alone, faults, harness, native, refusals
+from . import alone, channel, faults, harness, native, refusals
 from .lock import Lock, release_memory
 
 _CONTROL: Final = 3
@@ -111,7 +111,9 @@ def warm(config: dict[str, Any]) -> Lock | native.NativeLock:
     for _ in range(_REHEARSALS):  # what the interpreter learns and caches here, no cell has to
         lock.rehearse()
         reseed()
-        harness.rehearse_in_zygote()
+        if native.cell is None:
+            channel.rehearse()
+        harness.rehearse()
     gc.freeze()
     return lock
 
@@ -181,15 +183,16 @@ class Zygote:
                 time.sleep(_FORK_PAUSE_S)
         return os.fork()
 
-    def _become_cell(self, rehearse: int, channel: int, stdout: int, stderr: int) -> None:
+    def _become_cell(self, rehearse: int, talk: int, stdout: int, stderr: int) -> None:
         try:
             # An end of input of its own: what cells share, even the flags of /dev/null, carries words.
             stdin, _ = os.pipe()
-            for source, target in ((stdin, 0), (stdout, 1), (stderr, 2), (channel, harness.CHANNEL)):
+            for source, target in ((stdin, 0), (stdout, 1), (stderr, 2), (talk, channel.CHANNEL)):
                 os.dup2(source, target)
             self._control.detach()
             self._lock.apply(self._pid)
-            os.closerange(harness.CHANNEL + 1, _DESCRIPTORS)
+            os.closerange(channel.CHANNEL + 1, _DESCRIPTORS)
+            gc.enable()
             self._live(rehearse)
         finally:
             os._exit(1)
@@ -206,10 +209,9 @@ class Zygote:
 def _live(rehearse: int) -> None:
     """The life of a cell that is locked. Where its job waits already, a rehearsal would only cost."""
     reseed()
-    gc.enable()
     if rehearse:
         harness.rehearse()
-    harness.serve()
+    harness.serve(native.cell or channel)
 
 
 def reseed() -> None:

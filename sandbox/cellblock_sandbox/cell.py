@@ -5,10 +5,10 @@ A cell is in this order: asked for, *forked* (its pidfd is here), *ready* (locke
 
 from __future__ import annotations
 
+import _socket
 import os
 import re
 import signal
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -46,9 +46,12 @@ class Exit:
 class Cell:
     """Descriptors of one cell; closed by `close`, at the latest when the sandbox is."""
 
-    def __init__(self, seq: int) -> None:
+    def __init__(self, seq: int, *, put_off: bool = False) -> None:
+        """`put_off` says that it was asked for later than at once."""
         self.seq = seq
-        self.channel, self._inner_channel = socket.socketpair()
+        self.put_off = put_off
+        # Without the class around it, which asks the kernel what they are.
+        self.channel, self._inner_channel = _socket.socketpair()
         self.stdout, self._inner_stdout = os.pipe()
         self.stderr, self._inner_stderr = os.pipe()
         for descriptor in (self.stdout, self.stderr):

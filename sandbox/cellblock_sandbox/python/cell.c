@@ -137,6 +137,15 @@ static PyObject *serve(PyObject *module, PyObject *nothing) {
   return Py_BuildValue("i", (int)order.rehearse);
 }
 
+/* release_memory(): give free memory back where libc can: what a zygote holds, each fork of it pays for. */
+int malloc_trim(size_t) __attribute__((weak));
+
+static PyObject *release_memory(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  if (malloc_trim) malloc_trim(0);
+  return Py_BuildValue("");
+}
+
 /* take_job(): say that we are ready and take the limits upon us, then the job: its bytes, and how many its answer may
  * have. Raises MemoryError. */
 static PyObject *take_job(PyObject *module, PyObject *nothing) {
@@ -187,6 +196,7 @@ __attribute__((visibility("default"))) PyObject *PyInit_cell(void) {
   static PyMethodDef methods[] = {
       {"lock_zygote", lock_zygote, ARGUMENTS_IN_A_TUPLE, NULL},
       {"serve", serve, NO_ARGUMENTS, NULL},
+      {"release_memory", release_memory, NO_ARGUMENTS, NULL},
       {"take_job", take_job, NO_ARGUMENTS, NULL},
       {"drop_ballast", drop_ballast, NO_ARGUMENTS, NULL},
       {"give_answer", give_answer, ONE_ARGUMENT, NULL},

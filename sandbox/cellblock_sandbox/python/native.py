@@ -7,15 +7,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+# None where it could not be: then `zygote.Zygote`, `lock.Lock` and `channel` do the same.
 try:
     cell: Any = importlib.import_module(".cell", __package__)
 except ImportError:
     cell = None
-
-
-def is_there() -> bool:
-    """Whether it is; else `zygote.Zygote` and `lock.Lock` do the same."""
-    return cell is not None
 
 
 class NativeLock:
@@ -31,6 +27,10 @@ class NativeLock:
 
     def rehearse(self) -> None:
         """There is nothing to rehearse."""
+
+    def release_memory(self) -> None:
+        """As `lock.Lock` does."""
+        cell.release_memory()
 
 
 def serve(live: Callable[[int], object]) -> None:

@@ -25,10 +25,13 @@ import time
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from . import alone, channel, faults, harness, native, refusals
-from .lock import Lock, release_memory
+from .native import NativeLock
+
+if TYPE_CHECKING:
+    from .lock import Lock
 
 _CONTROL: Final = 3
 _CONFIG_BYTES: Final = 1 << 17
@@ -78,21 +81,23 @@ def main(live: Callable[[int], object] | None = None) -> None:
             os._exit(1)
         os.dup2(0, 2)  # the owner reads what went wrong at the start; from here on there is no word to say
         control.send(b"{}")
-        (Zygote(control, lock).serve if isinstance(lock, Lock) else native.serve)(live or _live)
+        (native.serve if isinstance(lock, NativeLock) else Zygote(control, lock).serve)(live or _live)
 
 
-def warm(config: dict[str, Any]) -> Lock | native.NativeLock:
+def warm(config: dict[str, Any]) -> NativeLock | Lock:
     """Import what jobs will want, and freeze the heap; returns the lock for the cells."""
     os.environ.clear()
+    os.environ["PYTHONTZPATH"] = ""  # else zoneinfo loads all that Python's build knew, for one folder
     sys.path[:0] = config["path"]
     sys.meta_path.append(Borrowed(config["borrowed"]))
     faults.hide([*config["path"], *map(os.path.dirname, config["borrowed"].values())])
     site.setquit()
     for name in config["preload"]:
         importlib.import_module(name)
+    os.environ.clear()
     if "zoneinfo" in sys.modules:
         sys.modules["zoneinfo"].reset_tzpath(())  # the host's zones may be seen and not read: tzdata has them
-    lock = (native.NativeLock if native.is_there() else Lock)(
+    lock = _kind_of_lock()(
         inherited=base64.b64decode(config["inherited_filter"]),
         own=base64.b64decode(config["filter"]),
         self_marker=config["self_marker"],
@@ -106,7 +111,7 @@ def warm(config: dict[str, Any]) -> Lock | native.NativeLock:
         del sys.modules[name]  # the code may have a module of that name; ours is reached by nobody
     sys.argv[:] = ["node.py"]
     gc.collect()
-    release_memory()
+    lock.release_memory()
     gc.disable()
     for _ in range(_REHEARSALS):  # what the interpreter learns and caches here, no cell has to
         lock.rehearse()
@@ -116,6 +121,14 @@ def warm(config: dict[str, Any]) -> Lock | native.NativeLock:
         harness.rehearse()
     gc.freeze()
     return lock
+
+
+def _kind_of_lock() -> type[NativeLock | Lock]:
+    if native.cell is not None:
+        return native.NativeLock
+    from .lock import Lock  # with ctypes, which would be in each cell
+
+    return Lock
 
 
 class Zygote:

@@ -92,8 +92,9 @@ def warm(config: dict[str, Any]) -> NativeLock | Lock:
     sys.meta_path.append(Borrowed(config["borrowed"]))
     faults.hide([*config["path"], *map(os.path.dirname, config["borrowed"].values())])
     site.setquit()
-    for name in config["preload"]:
-        importlib.import_module(name)
+    with alone.random_seeded_plainly():
+        for name in config["preload"]:
+            importlib.import_module(name)
     os.environ.clear()
     if "zoneinfo" in sys.modules:
         sys.modules["zoneinfo"].reset_tzpath(())  # the host's zones may be seen and not read: tzdata has them

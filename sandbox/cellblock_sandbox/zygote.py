@@ -120,13 +120,13 @@ class Zygote:
             raise CellLost("the zygote died") from error
         if not message:
             raise CellLost("the zygote died")
-        fields = json.loads(message)
-        if "forked" in fields:
+        told, *numbers = message.split()
+        if told == b"forked":
             ((_, _, passed),) = ancillary
-            self._cells[fields["forked"]].forked(*_PASSED.unpack(passed))
+            self._cells[int(numbers[0])].forked(*_PASSED.unpack(passed))
             return
-        cell = self._cells.pop(fields["exited"])
-        cell.exit = Exit(status=fields["status"], cpu_ns=fields["cpu_ns"], peak_kb=fields["peak_kb"])
+        seq, status, cpu_ns, peak_kb = map(int, numbers)
+        self._cells.pop(seq).exit = Exit(status=status, cpu_ns=cpu_ns, peak_kb=peak_kb)
 
     def close(self) -> None:
         """End it and all its cells, and wait for that."""

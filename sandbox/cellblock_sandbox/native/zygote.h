@@ -3,6 +3,9 @@
  *   owner ──order + 3 descriptors──> serve_owner() ──fork──> a cell: serve_owner() returns, there alone
  *   owner <──"forked" + pidfd, "exited"─ serve_owner()
  *
+ * What is told is a word and numbers: which cell, and of one that ended its status, its CPU time in nanoseconds and its
+ * peak of memory in kilobytes.
+ *
  * An order is four numbers: which cell is wanted, in how many milliseconds, whether it is to rehearse, and which
  * cell has answered and goes before it is made.
  *
@@ -216,8 +219,7 @@ static void reap(struct child *child) {
   long long cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
                      (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
   char message[160];
-  snprintf(message, sizeof message, "{\"exited\":%u,\"status\":%d,\"cpu_ns\":%lld,\"peak_kb\":%ld}", child->seq,
-           status, cpu_ns, usage.ru_maxrss);
+  snprintf(message, sizeof message, "exited %u %d %lld %ld", child->seq, status, cpu_ns, usage.ru_maxrss);
   close(child->pidfd);
   child->pidfd = -1;
   tell(message, -1);
@@ -256,7 +258,7 @@ static bool fork_cell(const struct order *order) {
   if (pidfd < 0) die("pidfd_open");
   *free_place = (struct child){pidfd, pid, order->seq};
   char message[40];
-  snprintf(message, sizeof message, "{\"forked\":%u}", order->seq);
+  snprintf(message, sizeof message, "forked %u", order->seq);
   tell(message, pidfd);
   for (int at = 0; at < 3; at++) close(order->given[at]);
   return false;

@@ -48,8 +48,8 @@ _ORDER_BYTES: Final = 64
 _PASSED: Final = struct.Struct("3i")  # channel, stdout, stderr
 _PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
 _PIDFD: Final = struct.Struct("i")
-_FORKED: Final = b'{"forked": %d}'
-_EXITED: Final = b'{"exited": %d, "status": %d, "cpu_ns": %d, "peak_kb": %d}'
+_FORKED: Final = b"forked %d"
+_EXITED: Final = b"exited %d %d %d %d"  # which, its status, CPU ns, peak KB
 
 
 class Borrowed:

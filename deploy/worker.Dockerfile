@@ -15,7 +15,7 @@ RUN python3 -m venv /opt/cellblock \
 COPY producer producer
 COPY sandbox sandbox
 COPY worker worker
-# The Node.js addon is compiled here, with a compiler from PyPI where the image has none.
+# The addons are compiled here, with a compiler from PyPI where the image has none.
 RUN /opt/cellblock/bin/python -m pip install --no-deps ./producer ./sandbox ./worker \
  && /opt/cellblock/bin/python -m pip uninstall --yes pip
 

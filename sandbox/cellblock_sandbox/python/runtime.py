@@ -16,6 +16,11 @@ from cellblock_sandbox.policy import Policy
 from cellblock_sandbox.runtime import Runtime
 
 _INSIDE: Final = Path(__file__).parent
+_ADDON: Final = "cell.abi3.so"
+_NO_ADDON: Final = (
+    "a job costs more CPU time than it could: the addon was not built; "
+    "install again where there is a C compiler"
+)
 # By their files and not by a search, which would have to list the folder above.
 _START: Final = """\
 import importlib, importlib.util as util, sys
@@ -82,6 +87,7 @@ def python_runtime(
             "borrowed": {_import_name(part): str(part) for part in borrowed if _import_name(part)},
             "preload": list(preload),
         },
+        note="" if (_INSIDE / _ADDON).is_file() else _NO_ADDON,
     )
 
 

@@ -7,7 +7,18 @@ from typing import Any
 
 from redis import Redis
 
-from .keys import DEAD, DELAYED, LEASES, MESSAGE_PREFIX, RECORD_PREFIX, TENANTS, WAITING, JobName, record_key
+from .keys import (
+    DEAD,
+    DELAYED,
+    LEASES,
+    MESSAGE_PREFIX,
+    RECORD_PREFIX,
+    SHARES,
+    TENANTS,
+    WAITING,
+    JobName,
+    record_key,
+)
 
 
 class Place(StrEnum):
@@ -42,6 +53,8 @@ class QueueState:
     waiting: int
     in_hand: int
     dead: int
+    bytes: int
+    """Of the messages that wait or are delayed, as they count against the bound."""
     oldest_s: float
     """For how long what has waited longest has; 0 where nothing waits."""
 
@@ -53,7 +66,8 @@ def queue_state(redis: "Redis", queue: str) -> QueueState:
     counts.zcard(queue + LEASES)
     counts.zcard(queue + DEAD)
     counts.zrange(queue + TENANTS, 0, -1)
-    (seconds, micros), in_hand, dead, tenants = counts.execute()
+    counts.hget(queue + SHARES, "*")
+    (seconds, micros), in_hand, dead, tenants, total = counts.execute()
     lines = redis.pipeline(transaction=False)
     for tenant in tenants:
         lines.zcard(queue + WAITING + tenant.decode())
@@ -66,7 +80,8 @@ def queue_state(redis: "Redis", queue: str) -> QueueState:
     since = [int(at) for at in firsts.execute() if at]
     now = seconds * 1_000_000 + micros
     oldest_s = max(0, now - min(since)) / 1e6 if since else 0.0
-    return QueueState(sum(found[0::2]), in_hand, dead, oldest_s)
+    waiting_bytes = int(total.split()[3]) if total and total.count(b" ") == 3 else 0
+    return QueueState(sum(found[0::2]), in_hand, dead, waiting_bytes, oldest_s)
 
 
 def list_dead(redis: "Redis", queue: str, most: int) -> list[Listed]:

@@ -332,7 +332,7 @@ def test_what_a_cancelled_job_has_used_is_charged(
     ledger.begin(NAME, job().digest(), Turn(delivery.lease, last=False))
     client.attach("one", "acme").cancel()
     share: Any = redis.hget(DEFAULT_QUEUE + SHARES, "acme")
-    waiting, hands, used = (int(number) for number in share.split())
+    waiting, hands, used, _ = (int(number) for number in share.split())
     assert (waiting, hands) == ((1, 0) if per_message == 1 else (0, 1))
     assert used > 0
     # Its holder's own word, which comes later, is charged to nobody.

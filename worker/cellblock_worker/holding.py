@@ -43,7 +43,12 @@ class Holding:
     def __init__(self, settings: Settings, stops: Stops, *, time_limit_s: float) -> None:
         """`time_limit_s`: for how long a job may go on that the pool says nothing more about."""
         self._queue = settings.queue
-        bounds = Bounds(settings.max_queued, settings.max_queued_per_tenant)
+        bounds = Bounds(
+            settings.max_queued,
+            settings.max_queued_per_tenant,
+            settings.max_queued_bytes,
+            settings.max_queued_bytes_per_tenant,
+        )
         self._leases = Leases(connect(settings.redis_url, patient=False), settings.lease_ms, bounds)
         self._time_limit_s = time_limit_s
         self._tick_s = min(_LONGEST_TICK_S, settings.lease_ms / 1000 / _TICKS_IN_A_LEASE)

@@ -23,7 +23,7 @@ redis.call('HSET', KEYS[1], 'state', 'queued', 'attempts', 0, 'submitted_ms', te
 redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
 local priority = known[4] or {DEFAULT_PRIORITY}
 redis.call('HSET', KEYS[1], unpack(fields_of(known[1], known[2], known[3], priority, 1)))
-wait(KEYS[1], share_of(known[2], known[3]), now_us, 1, priority)
+wait(KEYS[1], share_of(known[2], known[3]), now_us, 1, priority, #known[1])
 redis.call('LPUSH', known[2], '{TOKEN}')
 return {{'queued'}}
 """

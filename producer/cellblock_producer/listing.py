@@ -1,6 +1,6 @@
 """What an operator sees of a queue: what waits, what is in hand, and what took its workers down."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -42,7 +42,7 @@ class Listed:
     """Unix time in milliseconds, by the server's clock: when it came to the queue, or died."""
     attempts: int
     lost: int
-    """How many workers have lost it."""
+    """How many workers and pool processes have lost it, whether they had begun to run it or not."""
     holder: str
 
 
@@ -90,9 +90,9 @@ def list_dead(redis: "Redis", queue: str, most: int) -> list[Listed]:
     listed = []
     for member, died_ms in found:
         name = JobName.parse(member.decode())
-        words: Any = redis.hmget(record_key(name), "dead", "attempts")
-        if words[0] is not None:  # else it was run again under its name, or has expired
-            listed.append(Listed(str(name), name.tenant, Place.DEAD, int(died_ms), int(words[1] or 0), 0, ""))
+        dead, *counts = redis.hmget(record_key(name), "dead", *_COUNTS)
+        if dead is not None:  # else it was run again under its name, or has expired
+            listed.append(Listed(str(name), name.tenant, Place.DEAD, int(died_ms), *_counted(counts), ""))
     return listed
 
 
@@ -105,14 +105,22 @@ def list_queue(redis: "Redis", queue: str, most: int) -> list[Listed]:
     for unit, place in _units(redis, queue, most):
         if len(listed) == most:
             break
-        words: Any = redis.hmget(unit, "tenant", "at", "attempts", "lost", "holder")
-        tenant, at, attempts, lost, holder = (word.decode() if word else "" for word in words)
+        words: Any = redis.hmget(unit, "tenant", "at", "holder", *_COUNTS)
+        tenant, at, holder = (word.decode() if word else "" for word in words[:3])
         if at:  # else it has ended meanwhile
             since_ms = int(at) // 1000
-            listed.append(
-                Listed(_shown(unit), tenant, place, since_ms, int(attempts or 0), int(lost or 0), holder)
-            )
+            listed.append(Listed(_shown(unit), tenant, place, since_ms, *_counted(words[3:]), holder))
     return listed
+
+
+_COUNTS = ("state", "attempts", "retries", "handed", "lost")
+
+
+def _counted(words: Sequence[bytes | None]) -> tuple[int, int]:
+    """Return how often a job was begun, and how often it was lost; `lost` alone misses what was being run."""
+    attempts, retries, handed, lost = (int(word or 0) for word in words[1:])
+    ended_otherwise = retries + handed + (words[0] == b"running")
+    return attempts, max(lost, attempts - ended_otherwise)
 
 
 def _units(redis: "Redis", queue: str, most: int) -> Iterator[tuple[str, Place]]:

@@ -141,10 +141,10 @@ class Worker(StockWorker):
         super().__init__(app, hostname, **(options | ours))
         self._end = Shutdown(cast("Cellblock", self.app).settings.grace_s)
 
-    def on_before_init(self, **options: Any) -> None:
+    def on_before_init(self, quiet: bool = False, **options: Any) -> None:
         """Let Celery look at who we are, without its words to root, which are about pickles and its --uid."""
         with warnings.catch_warnings(action="ignore", category=SecurityWarning):
-            super().on_before_init(**options)
+            super().on_before_init(quiet, **options)
 
     def install_platform_tweaks(self, worker: Any) -> None:
         """Have Celery heed signals, Ctrl-C as SIGTERM: its exit code would be that of a failure else."""

@@ -17,7 +17,7 @@ if not known[1] then
   return {{'unknown'}}
 end
 redis.call('DEL', KEYS[2])
-redis.call('HDEL', KEYS[1], 'dead', 'retries', 'due_ms', 'handed')
+redis.call('HDEL', KEYS[1], 'dead', 'lost', 'retries', 'due_ms', 'handed')
 redis.call('ZREM', known[2] .. '{DEAD}', ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'queued', 'attempts', 0, 'submitted_ms', text(now))
 redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})

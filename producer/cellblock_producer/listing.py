@@ -90,9 +90,9 @@ def list_dead(redis: "Redis", queue: str, most: int) -> list[Listed]:
     listed = []
     for member, died_ms in found:
         name = JobName.parse(member.decode())
-        dead, *counts = redis.hmget(record_key(name), "dead", *_COUNTS)
-        if dead is not None:  # else it was run again under its name, or has expired
-            listed.append(Listed(str(name), name.tenant, Place.DEAD, int(died_ms), *_counted(counts), ""))
+        words: Any = redis.hmget(record_key(name), "dead", *_COUNTS)
+        if words[0] is not None:  # else it was run again under its name, or has expired
+            listed.append(Listed(str(name), name.tenant, Place.DEAD, int(died_ms), *_counted(words[1:]), ""))
     return listed
 
 

@@ -49,7 +49,7 @@ def up(
     """Run server, worker, gateway and Flower on this machine until Ctrl-C, which leaves nothing behind.
 
     Everything listens on loopback. The server is the embedded one, and forgets, unless --redis names another.
-    Exit code 0: it was ended; 3: a part did not start or ended by itself, or a port that was asked for is taken.
+    Exit code 0: it was ended; 3: a part did not start or ended by itself, or a port asked for is taken.
     """
     out = Console(highlight=False, soft_wrap=True)
     ended = threading.Event()

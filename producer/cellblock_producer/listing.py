@@ -20,6 +20,8 @@ from .keys import (
     record_key,
 )
 
+_COUNTS = ("state", "attempts", "retries", "handed", "lost")
+
 
 class Place(StrEnum):
     """Where a job or a message is."""
@@ -40,6 +42,8 @@ class Listed:
     place: Place
     since_ms: int
     """Unix time in milliseconds, by the server's clock: when it came to the queue, or died."""
+    bytes: int
+    """Of its message."""
     attempts: int
     lost: int
     """How many workers and pool processes have lost it, whether they had begun to run it or not."""
@@ -90,9 +94,11 @@ def list_dead(redis: "Redis", queue: str, most: int) -> list[Listed]:
     listed = []
     for member, died_ms in found:
         name = JobName.parse(member.decode())
-        words: Any = redis.hmget(record_key(name), "dead", *_COUNTS)
-        if words[0] is not None:  # else it was run again under its name, or has expired
-            listed.append(Listed(str(name), name.tenant, Place.DEAD, int(died_ms), *_counted(words[1:]), ""))
+        size, words = _look(redis, record_key(name), "dead", _COUNTS)
+        if size:  # else it was run again under its name, or has expired
+            listed.append(
+                Listed(str(name), name.tenant, Place.DEAD, int(died_ms), size, *_counted(words), "")
+            )
     return listed
 
 
@@ -105,15 +111,21 @@ def list_queue(redis: "Redis", queue: str, most: int) -> list[Listed]:
     for unit, place in _units(redis, queue, most):
         if len(listed) == most:
             break
-        words: Any = redis.hmget(unit, "tenant", "at", "holder", *_COUNTS)
+        size, words = _look(redis, unit, "message", ("tenant", "at", "holder", *_COUNTS))
         tenant, at, holder = (word.decode() if word else "" for word in words[:3])
         if at:  # else it has ended meanwhile
             since_ms = int(at) // 1000
-            listed.append(Listed(_shown(unit), tenant, place, since_ms, *_counted(words[3:]), holder))
+            listed.append(Listed(_shown(unit), tenant, place, since_ms, size, *_counted(words[3:]), holder))
     return listed
 
 
-_COUNTS = ("state", "attempts", "retries", "handed", "lost")
+def _look(redis: "Redis", key: str, sized: str, fields: Sequence[str]) -> tuple[int, Sequence[Any]]:
+    """Return the bytes of one field of a hash, 0 where it has none, and some of its other fields."""
+    look = redis.pipeline(transaction=False)
+    look.hstrlen(key, sized)
+    look.hmget(key, *fields)
+    size, words = look.execute()
+    return size, words
 
 
 def _counted(words: Sequence[bytes | None]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError, to_json
 
 from .errors import InvalidJob
 from .jobparts import JOB_CONFIG, Limits, OnError, Reply, Retry, Trace
-from .jsonvalue import JsonObject, check_version
+from .jsonvalue import JsonObject, check_version, too_many_values
 from .keys import DEFAULT_PRIORITY, DEFAULT_TENANT, ID_PATTERN, TENANT_PATTERN, JobName
 from .kinds import Language, Mode, Strategy
 from .outputs import check_outputs
@@ -52,8 +52,11 @@ def _check_code(code: str) -> str:
 def _check_inputs(inputs: dict[str, Any]) -> dict[str, Any]:
     if "" in inputs:
         raise PydanticCustomError("input_name", "an input needs a name")
-    if len(to_json(inputs)) > MAX_INPUT_BYTES:
+    text = to_json(inputs)
+    if len(text) > MAX_INPUT_BYTES:
         raise PydanticCustomError("too_large", "inputs are larger than 16 MiB of JSON")
+    if too_many_values(text):
+        raise PydanticCustomError("too_large", "inputs hold more than 2,000,000 values")
     return inputs
 
 
@@ -92,7 +95,8 @@ class Job(BaseModel):
         min_length=1, description="The program, at most 1 MiB of UTF-8."
     )
     inputs: Annotated[JsonObject, AfterValidator(_check_inputs)] = Field(
-        default_factory=dict, description="Arguments of `main` by name, at most 16 MiB of JSON."
+        default_factory=dict,
+        description="Arguments of `main` by name, at most 16 MiB of JSON and 2,000,000 values.",
     )
     outputs: OutputSpecs = Field(
         default_factory=dict, description="Declared output variables; none leaves the outputs unchecked."

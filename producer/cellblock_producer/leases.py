@@ -21,7 +21,7 @@ from redis import Redis
 
 from .calls import Line, Step, call, call_all
 from .keys import DEFAULT_PRIORITY, message_key
-from .scripts import ADOPT, CLOSE, MOST, MOST_EACH, REAP, RELEASE, RENEW, TAKE
+from .scripts import ADOPT, CLOSE, MOST, MOST_BYTES, MOST_BYTES_EACH, MOST_EACH, REAP, RELEASE, RENEW, TAKE
 from .uuid7 import uuid7
 
 REAP_MOST = 100
@@ -75,12 +75,16 @@ class Stray(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """How many jobs may wait on a queue. Clients are held to what the worker that looked last has said."""
+    """What may wait on a queue. Clients are held to what the worker that looked last has said."""
 
     most: int = MOST
     """Jobs of all tenants."""
     most_each: int = MOST_EACH
     """Jobs of one tenant."""
+    most_bytes: int = MOST_BYTES
+    """Bytes of the messages of all tenants; 0 for any number."""
+    most_bytes_each: int = MOST_BYTES_EACH
+    """Bytes of the messages of one tenant; 0 for any number."""
 
 
 DEFAULT_BOUNDS = Bounds()

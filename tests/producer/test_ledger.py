@@ -177,6 +177,31 @@ def test_a_dead_job_starts_anew(client: Client, ledger: Ledger, redis: Redis) ->
     assert ledger.finish(NAME, answer(job())) == answer(job())
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_who_lost_a_job_is_counted_where_it_is_listed(
+    client: Client, ledger: Ledger, redis: Redis, *, begins: bool
+) -> None:
+    """Also where it is dead, and not where the operator has it start anew."""
+    leases = Leases(redis, 60_000)
+    lease = in_hand(client, redis, job())
+    if begins:
+        ledger.begin(NAME, job().digest(), Turn(lease))
+    leases.release(lease, lost=not begins)  # as the main process does when its pool process dies
+    [waiting] = list_queue(redis, DEFAULT_QUEUE, 10)
+    assert (waiting.attempts, waiting.lost) == (int(begins), 1)
+    given_up = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
+    ledger.finish(NAME, given_up, grave=Grave(DEFAULT_QUEUE, task_message(job(), DEFAULT_QUEUE)))
+    [dead] = list_dead(redis, DEFAULT_QUEUE, 10)
+    assert (dead.attempts, dead.lost) == (int(begins), 1)
+    ledger.retry(NAME)
+    delivery = leases.take(DEFAULT_QUEUE, HOLDER)
+    assert delivery is not None
+    assert delivery.lost == 0
+    ledger.begin(NAME, job().digest(), Turn(delivery.lease))
+    [running] = list_queue(redis, DEFAULT_QUEUE, 10)
+    assert (running.attempts, running.lost) == (1, 0)
+
+
 HOLDER = "1-ab-7"
 
 
@@ -332,7 +357,7 @@ def test_what_a_cancelled_job_has_used_is_charged(
     ledger.begin(NAME, job().digest(), Turn(delivery.lease, last=False))
     client.attach("one", "acme").cancel()
     share: Any = redis.hget(DEFAULT_QUEUE + SHARES, "acme")
-    waiting, hands, used = (int(number) for number in share.split())
+    waiting, hands, used, _ = (int(number) for number in share.split())
     assert (waiting, hands) == ((1, 0) if per_message == 1 else (0, 1))
     assert used > 0
     # Its holder's own word, which comes later, is charged to nobody.

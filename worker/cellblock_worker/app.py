@@ -12,6 +12,8 @@ import ctypes
 import gc
 import logging
 import os
+import signal
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, Task, signals
 from celery.apps.worker import Worker as StockWorker
+from celery.exceptions import SecurityWarning
 from celery.loaders.app import AppLoader
 from celery.utils.nodenames import host_format
 from cellblock_producer.contract import ErrorKind
@@ -131,6 +134,16 @@ class Worker(StockWorker):
         ours = {"without_gossip": True, "without_mingle": True, "quiet": True}
         super().__init__(app, hostname, **(options | ours))
         self._end = Shutdown(cast("Cellblock", self.app).settings.grace_s)
+
+    def on_before_init(self, quiet: bool = False, **options: Any) -> None:
+        """Let Celery look at who we are, without its words to root, which are about pickles and its --uid."""
+        with warnings.catch_warnings(action="ignore", category=SecurityWarning):
+            super().on_before_init(quiet, **options)
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Have Celery heed signals, Ctrl-C as SIGTERM: its exit code would be that of a failure else."""
+        super().install_platform_tweaks(worker)
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
 
     def start(self) -> None:
         """Run until a signal; raises SystemExit with code 3, before a job is taken, where `check` objects."""

@@ -44,7 +44,12 @@ class Holding:
     def __init__(self, settings: Settings, stops: Stops, *, time_limit_s: float) -> None:
         """`time_limit_s`: for how long a job may go on that the pool says nothing more about."""
         self._queue = settings.queue
-        bounds = Bounds(settings.max_queued, settings.max_queued_per_tenant)
+        bounds = Bounds(
+            settings.max_queued,
+            settings.max_queued_per_tenant,
+            settings.max_queued_bytes,
+            settings.max_queued_bytes_per_tenant,
+        )
         client = connect(settings.redis_url, patient=False)
         self._line = Line(client)  # the main thread's
         self._leases = Leases(client, settings.lease_ms, bounds, self._line)

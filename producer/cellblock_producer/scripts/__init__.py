@@ -35,7 +35,7 @@ from .of_operators import DROP, RETRY
 from .of_replies import CLAIM_REPLIES, FORGET_REPLY, PUSH_REPLY, PUT_OFF_REPLY, RESEND_REPLY
 from .of_units import ADOPT, CLOSE, REAP, RELEASE, RENEW, TAKE
 from .script import DEAD_TTL_S, MAX_DEAD, MAX_UNDELIVERED, UNFINISHED_TTL_S, Script
-from .share_parts import IN_HAND_S, MOST, MOST_EACH
+from .share_parts import IN_HAND_S, MOST, MOST_BYTES, MOST_BYTES_EACH, MOST_EACH
 
 OF_CLIENTS = (SUBMIT, SUBMIT_MANY, WATCH, CANCEL)
 """What a client has the server load when it connects."""
@@ -54,6 +54,8 @@ __all__ = [
     "MAX_DEAD",
     "MAX_UNDELIVERED",
     "MOST",
+    "MOST_BYTES",
+    "MOST_BYTES_EACH",
     "MOST_EACH",
     "OF_CLIENTS",
     "POSTPONE",

@@ -97,6 +97,7 @@ FINISH = Script(
     + FINISH_JOB
     + f"""
 local unit, holder = KEYS[3], ARGV[4]
+local lost = ARGV[7] and redis.call('HGET', KEYS[1], 'lost')
 local used = finish(ARGV[1], ARGV[2], ARGV[3], holder, ARGV[6] ~= '' and ARGV[6] or nil)
 if holder ~= '' and unit ~= KEYS[1] then
   local home = redis.call('HMGET', unit, 'queue', 'tenant')
@@ -111,7 +112,7 @@ if not used then
 end
 if ARGV[7] then
   local dead = ARGV[7] .. '{DEAD}'
-  redis.call('HSET', KEYS[1], 'queue', ARGV[7], 'tenant', ARGV[8], 'dead', ARGV[9])
+  redis.call('HSET', KEYS[1], 'queue', ARGV[7], 'tenant', ARGV[8], 'dead', ARGV[9], 'lost', lost or 0)
   redis.call('EXPIRE', KEYS[1], {DEAD_TTL_S})
   redis.call('EXPIRE', KEYS[2], {DEAD_TTL_S})  -- a record without its Result would be that of a job to come
   redis.call('ZADD', dead, text(now), ARGV[1])

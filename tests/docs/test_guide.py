@@ -6,14 +6,16 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import urllib.request
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cellblock_worker.attached import start_attached
 from cellblock_worker.embedded import EmbeddedServer
 
+from tests.gateway.calling import write_keys
 from tests.watch.dashboard import rules
 from tests.watch.prometheus import free_port
 from tests.worker.harness import wait_for
@@ -37,7 +39,7 @@ ELSEWHERE = {
     "cellblock jobs drop ID": "tests/cli/test_jobs.py",
 }
 """What is run with other options than the guide's, or named in its text, by the file that runs it."""
-HERE = [line for line in LINES if re.match("export |cellblock (?!up)", line)]
+HERE = [line for line in LINES if re.match("export |celery |cellblock (?!up)", line)]
 
 
 def test_each_command_is_known() -> None:
@@ -77,50 +79,61 @@ def test_the_smoke_makes_its_secrets_as_the_guide_does() -> None:
 
 
 class Shell:
-    """Runs the guide's lines, with this server in place of its own and a free port."""
+    """Runs the guide's lines one after the other, with this server in place of its own, and free ports."""
 
-    def __init__(self, stack: ExitStack, redis_url: str) -> None:
-        self._stack = stack
-        address = f"127.0.0.1:{free_port()}"
+    def __init__(self, stack: ExitStack, redis_url: str, folder: Path) -> None:
+        self._stack, self._folder, self._said = stack, folder, ""
+        worker, gateway, flower = free_port(), free_port(), free_port()
         self._instead = {
             "redis://cellblock:PASSWORD@redis.example:6379/0": redis_url,
-            "0.0.0.0:9808": address,
-            "127.0.0.1:9808": address,
+            "0.0.0.0:9808": f"127.0.0.1:{worker}",
+            "127.0.0.1:9808": f"127.0.0.1:{worker}",
         }
-        self._said = ""
+        self._answers = {
+            "cellblock worker ": f"http://127.0.0.1:{worker}/ready",
+            "cellblock gateway ": f"http://127.0.0.1:{gateway}/ready",
+            "celery flower ": f"http://127.0.0.1:{flower}/healthcheck",
+        }
+        ports = {"CELLBLOCK_GATEWAY_PORT": str(gateway), "FLOWER_PORT": str(flower)}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environ = {**os.environ, "PATH": path}
+        self._environ = {**os.environ, **ports, "PATH": path}
 
     def run(self, line: str) -> None:
-        """Run a line to its end, which must be good; or, if it never ends, until it is ready."""
+        """Run a line to its end, which must be good; or, if it has none, until what it starts answers."""
         for said, meant in self._instead.items():
             line = line.replace(said, meant)
+        url = next((url for begin, url in self._answers.items() if line.startswith(begin)), None)
         if line.startswith("export "):
             self._said += f"{line}\n"
-        elif line.startswith("cellblock worker"):
-            self._stack.enter_context(self._started(line))
-            wait_for(lambda: self._done("cellblock health ready").returncode == 0)
+        elif url:
+            wait_for(partial(_answers, self._start(f"{self._said}exec {line}"), url))
         else:
-            done = self._done(line)
+            command = ["sh", "-c", self._said + line]
+            done = subprocess.run(command, env=self._environ, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
 
-    def _done(self, line: str) -> subprocess.CompletedProcess[str]:
-        command = ["sh", "-c", self._said + line]
-        return subprocess.run(command, env=self._environ, capture_output=True, text=True, check=False)
-
-    @contextmanager
-    def _started(self, line: str) -> Iterator[None]:
-        worker = start_attached(["/bin/sh", "-c", f"{self._said}exec {line}"], environ=self._environ)
-        try:
-            yield
-        finally:
-            worker.terminate()
-            assert worker.wait(60) == 0
+    def _start(self, line: str) -> "subprocess.Popen[bytes]":
+        moved = f"cd {self._folder}\n{line}"
+        process = start_attached(["/bin/sh", "-c", moved], environ=self._environ)
+        self._stack.callback(process.wait, 60)
+        self._stack.callback(process.terminate)
+        return process
 
 
-def test_a_worker_is_started_and_looked_at_without_docker() -> None:
+def _answers(process: "subprocess.Popen[bytes]", url: str) -> bool:
+    assert process.poll() is None, url
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_a_worker_a_gateway_and_flower_are_started_and_looked_at_without_docker(tmp_path: Path) -> None:
+    write_keys(tmp_path / "keys.json")
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     with EmbeddedServer(tcp=True) as server, ExitStack() as stack:
-        shell = Shell(stack, server.url)
+        shell = Shell(stack, server.url, tmp_path)
         for line in HERE:
             shell.run(line)
 

@@ -16,7 +16,7 @@ from cellblock_worker.attached import start_attached
 from cellblock_worker.embedded import EmbeddedServer
 
 from tests.gateway.calling import write_keys
-from tests.watch.dashboard import rules
+from tests.watch.dashboard import dashboard, rules
 from tests.watch.prometheus import free_port
 from tests.worker.harness import wait_for
 
@@ -140,3 +140,14 @@ def test_a_worker_a_gateway_and_flower_are_started_and_looked_at_without_docker(
 
 def test_each_alert_is_in_the_guide() -> None:
     assert [rule["alert"] for rule in rules() if rule["alert"] not in GUIDE] == []
+
+
+def test_panels_are_named_as_on_the_dashboard() -> None:
+    named = [
+        name
+        for line in GUIDE.splitlines()
+        if line.startswith("| ")
+        for name in re.findall(r"\*([^*]+)\*", line)
+    ]
+    assert len(named) > 3
+    assert [name for name in named if name not in {panel["title"] for panel in dashboard()["panels"]}] == []

@@ -16,8 +16,8 @@ from cellblock_worker.attached import start_attached
 from cellblock_worker.embedded import EmbeddedServer
 
 from tests.gateway.calling import write_keys
+from tests.support.ports import free_port
 from tests.watch.dashboard import dashboard, rules
-from tests.watch.prometheus import free_port
 from tests.worker.harness import wait_for
 
 ROOT = Path(__file__).parents[2]

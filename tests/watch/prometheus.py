@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any, Final
 import yaml
 from cellblock_worker.attached import start_attached
 
+from tests.support.ports import free_port
 from tests.watch.dashboard import DEPLOY
 from tests.worker.harness import wait_for
 
@@ -76,11 +76,3 @@ def prometheus(targets: dict[str, str], folder: Path, scrape: str | None = None)
         finally:
             process.terminate()
             process.wait(30)
-
-
-def free_port() -> int:
-    """One of loopback's."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

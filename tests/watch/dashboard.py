@@ -8,6 +8,7 @@ import yaml
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 DASHBOARD: Final = DEPLOY / "grafana" / "dashboards" / "cellblock.json"
+CONFIG: Final = DEPLOY / "prometheus" / "prometheus.yml"
 ALERTS: Final = DEPLOY / "prometheus" / "alerts.yml"
 RATE_INTERVAL: Final = "1m"
 """What Grafana makes of `$__rate_interval` where Prometheus scrapes every 15 s: four times that."""

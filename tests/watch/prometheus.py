@@ -13,7 +13,7 @@ import yaml
 from cellblock_worker.attached import start_attached
 
 from tests.support.ports import free_port
-from tests.watch.dashboard import DEPLOY
+from tests.watch.dashboard import CONFIG
 from tests.worker.harness import wait_for
 
 PROGRAM: Final = shutil.which("prometheus")
@@ -55,12 +55,12 @@ def prometheus(targets: dict[str, str], folder: Path, scrape: str | None = None)
         scrape: how often, if not as in deploy/.
     """
     assert PROGRAM is not None
-    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    config = yaml.safe_load(CONFIG.read_text())
     config["scrape_configs"] = [
         {"job_name": job["job_name"], "static_configs": [{"targets": [targets[job["job_name"]]]}]}
         for job in config["scrape_configs"]
     ]
-    config["rule_files"] = [str(DEPLOY / "prometheus" / file) for file in config["rule_files"]]
+    config["rule_files"] = [str(CONFIG.parent / file) for file in config["rule_files"]]
     if scrape:
         config["global"]["scrape_interval"] = scrape
     (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.watch.dashboard import DEPLOY, dashboard
+from tests.watch.dashboard import CONFIG, DEPLOY, dashboard
 
 ROOT = DEPLOY.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
@@ -95,8 +95,8 @@ def test_prometheus_finds_its_files_and_reaches_what_it_asks() -> None:
     assert f"--config.file={config}" in service["command"]
     assert service["volumes"][-1] == "prometheus:/prometheus"
     assert "--storage.tsdb.path=/prometheus" in service["command"]
-    told = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    assert [(DEPLOY / "prometheus" / file).is_file() for file in told["rule_files"]] == [True]
+    told = yaml.safe_load(CONFIG.read_text())
+    assert [(CONFIG.parent / file).is_file() for file in told["rule_files"]] == [True]
     asked: dict[str, int] = {}
     for job in told["scrape_configs"]:
         for found in job.get("dns_sd_configs", []):

@@ -98,7 +98,7 @@ class Job(BaseModel):
         default_factory=dict, description="Declared output variables; none leaves the outputs unchecked."
     )
     limits: Limits = Field(default=Limits(), description="Limits below those of the operator.")
-    on_error: OnError = Field(default=OnError(), description="What a failure means to the workflow.")
+    on_error: OnError = Field(default_factory=OnError, description="What a failure means to the workflow.")
     retry: Retry = Field(default=Retry(), description="Whether to run again after a failure.")
     deadline_ms: int | None = Field(
         default=None,
@@ -137,7 +137,7 @@ class Job(BaseModel):
 
     def to_json(self) -> str:
         """Return the job as it is sent. Fields that have their default are left out, `v` never."""
-        return _text(self.model_dump(mode="json", exclude_defaults=True))
+        return _text(self._said())
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of what the job says: all but `trace`, in canonical JSON.
@@ -145,12 +145,16 @@ class Job(BaseModel):
         Two submissions with one id are the same job exactly when their digests are equal. Defaults are
         left out, so that a field which a later version adds does not change the digest of older jobs.
         """
-        return _digest(self.model_dump(mode="json", exclude_defaults=True))
+        return _digest(self._said())
 
     def written(self) -> tuple[str, str]:
         """Return `to_json()` and `digest()` for little more than the price of one."""
-        said = self.model_dump(mode="json", exclude_defaults=True)
+        said = self._said()
         return _text(said), _digest(said)
+
+    def _said(self) -> dict[str, Any]:
+        # To find out whether the id is the default one, pydantic would make another.
+        return {"id": self.id, **self.model_dump(mode="json", exclude_defaults=True, exclude={"id"})}
 
     def __repr__(self) -> str:
         # Code and inputs may hold what nobody should read in a log.

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
-from .calls import Step, call, call_all
+from .calls import Line, Step, call, call_all
 from .keys import DEFAULT_PRIORITY, message_key
 from .scripts import ADOPT, CLOSE, MOST, MOST_EACH, REAP, RELEASE, RENEW, TAKE
 from .uuid7 import uuid7
@@ -50,6 +50,8 @@ class Delivery:
     lease: Lease
     message: bytes
     lost: int
+    fresh: bool = False
+    """Whether its jobs were new when it was submitted and none of them was begun since."""
 
 
 class Kept(NamedTuple):
@@ -93,10 +95,14 @@ class Leases:
     """Milliseconds for which a unit stays in a hand that does not renew its lease."""
     bounds: Bounds = DEFAULT_BOUNDS
     """What `reap` tells the queue."""
+    line: Line | None = None
+    """What `take` uses, for the one thread that takes."""
 
     def take(self, queue: str, holder: str) -> Delivery | None:
         """Take the unit that is next on `queue`; None where nothing waits."""
-        return _delivered(call(self.redis, Step(TAKE, (queue,), (holder, self.lease_ms))), holder)
+        return _delivered(
+            call(self.line or self.redis, Step(TAKE, (queue,), (holder, self.lease_ms))), holder
+        )
 
     def adopt(self, queue: str, stray: Stray, holder: str) -> Delivery | None:
         """Have a message that did not come by our client wait, and take what is next, which may be another.
@@ -160,8 +166,8 @@ class Leases:
 def _delivered(words: Sequence[Any], holder: str) -> Delivery | None:
     if words[0] != b"taken":
         return None
-    _, unit, message, lost = words
-    return Delivery(Lease(_text(unit), holder), message, int(lost))
+    _, unit, message, lost, fresh = words
+    return Delivery(Lease(_text(unit), holder), message, int(lost), fresh=fresh in (b"1", "1"))
 
 
 def _kept(leases: Sequence[Lease], words: Sequence[Any], reaped: int) -> Kept:

@@ -139,15 +139,15 @@ def test_handing_over_finishes_one_and_begins_the_next(ledger: Ledger, redis: Re
     if flushed:
         redis.script_flush()
     following = JobName("acme", "two")
-    stands, begun = ledger.hand_over(answer(job()), following, "digest")
+    stands, begun = ledger.begin_soon(following, "digest", finished=(answer(job()), None)).read()
     assert stands == answer(job())
     assert isinstance(begun, Begun)
     assert (begun.result, begun.attempts) == (None, 1)
     late = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
-    stands, conflict = ledger.hand_over(late, following, "another digest")
+    stands, conflict = ledger.begin_soon(following, "another digest", finished=(late, None)).read()
     assert stands == answer(job())
     assert isinstance(conflict, JobConflict)
-    _, done = ledger.hand_over(answer(job()), NAME, job().digest())
+    _, done = ledger.begin_soon(NAME, job().digest(), finished=(answer(job()), None)).read()
     assert isinstance(done, Begun)
     assert done.result == answer(job())
 

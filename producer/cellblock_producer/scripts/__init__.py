@@ -21,6 +21,7 @@ Fields of a unit, which a record has beside those of a job while it is one:
     lost           how many holders were lost
     doing          the record of the job that was begun last, where that is another hash
     stop           what its holder runs of it and is to stop: `{holder} {job}`
+    attempts       0 where clients have put it together of jobs that were new; a record counts in it
     jobs           how many jobs it has, where it is not one
     priority       that of its jobs, where it is not the usual one
 

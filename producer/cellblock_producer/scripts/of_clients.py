@@ -83,7 +83,7 @@ for job = 1, most do
 end
 if #parts > 0 then
   local message = ARGV[5] .. table.concat(parts, ',') .. ARGV[6]
-  redis.call('HSET', unit, unpack(fields_of(message, queue, ARGV[3], ARGV[4], #parts)))
+  redis.call('HSET', unit, 'attempts', 0, unpack(fields_of(message, queue, ARGV[3], ARGV[4], #parts)))
   redis.call('EXPIRE', unit, {UNFINISHED_TTL_S})
   wait(unit, share, now_us, #parts, ARGV[4])
   redis.call('LPUSH', queue, '{TOKEN}')

@@ -109,7 +109,7 @@ end
 """
 
 # Takes what is next in the line of the tenant whose turn it is. Where more waits and no wake-up is left, one
-# got lost: here is another.
+# got lost: here is another. Says '1' where none of its jobs was ever begun, by the clients' own word.
 TAKE_NEXT = f"""
 local function take_next(queue, holder, lease_ms)
   while true do
@@ -119,7 +119,7 @@ local function take_next(queue, holder, lease_ms)
     end
     local share = share_of(queue, tenant)
     local unit = redis.call('ZPOPMIN', queue .. '{WAITING}' .. tenant)[1]
-    local known = unit and redis.call('HMGET', unit, 'message', 'lost', 'jobs') or {{}}
+    local known = unit and redis.call('HMGET', unit, 'message', 'lost', 'jobs', 'attempts', 'doing') or {{}}
     share.clock = math.max(share.clock, share.used)
     share.hands = share.hands + (known[1] and 1 or 0)
     leave_line(share, known[3] or 1)
@@ -130,7 +130,8 @@ local function take_next(queue, holder, lease_ms)
       if redis.call('LLEN', queue) == 0 and redis.call('EXISTS', queue .. '{TENANTS}') == 1 then
         redis.call('LPUSH', queue, '{TOKEN}')
       end
-      return {{'taken', unit, known[1], known[2] or '0'}}
+      local fresh = known[4] == '0' and not known[2] and not known[5]
+      return {{'taken', unit, known[1], known[2] or '0', fresh and '1' or '0'}}
     end
   end
 end

@@ -28,7 +28,7 @@ from cellblock_producer.contract import ErrorKind
 from cellblock_producer.leases import Lease
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
-from . import revoke, transport
+from . import logs, revoke, transport
 from .batch import run_batch
 from .envelope import Admitted
 from .holding import Holding
@@ -258,6 +258,7 @@ def start_worker(settings: Settings, **hooks: Any) -> int:
 
     `hooks` are those of `create_app`.
     """
+    logs.configure(settings)  # Celery warns, of root for one, before it asks us to
     worker = create_app(settings, **hooks).Worker(hostname=host_format(f"cellblock-{os.getpid()}@%h"))
     worker.start()
     return int(worker.exitcode or 0)

@@ -20,6 +20,9 @@ RUN /opt/cellblock/bin/python -m pip install --no-deps ./producer ./sandbox ./wo
  && /opt/cellblock/bin/python -m pip uninstall --yes pip
 
 FROM ${PYTHON}
+# Celery takes a group without a name for root's, and warns.
+RUN groupadd --gid 10001 cellblock \
+ && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin cellblock
 COPY --from=build /opt/cellblock /opt/cellblock
 ENV PATH=/opt/cellblock/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -34,6 +34,12 @@ importlib.import_module(module).main()
 # Folders of the standard library that no code node needs, and those that hold the host's own packages.
 _HIDDEN: Final = ("site-packages", "dist-packages", "test", "idlelib", "ensurepip", "turtledemo")
 
+_ENVIRON: Final = {
+    "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
+    "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
+    "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
+}
+
 DISTRIBUTIONS: Final = ("jinja2", "markupsafe", "tzdata")
 PRELOAD: Final = (
     *("base64", "bisect", "calendar", "collections", "copy", "csv", "dataclasses", "datetime", "decimal"),
@@ -70,12 +76,7 @@ def python_runtime(
         language="python3",
         argv=(str(interpreter), "-I", "-S", "-B", "-X", "utf8", "-c", _START, f"python.zygote:{_INSIDE}"),
         interpreter=str(interpreter),
-        environ={
-            "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
-            "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
-            "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
-            "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
-        },
+        environ=_ENVIRON | {"LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries}))},
         trees=(
             Tree(path=str(library), without=_HIDDEN),
             *(Tree(path=str(file)) for file in (interpreter, *libraries, _INSIDE, *folders)),

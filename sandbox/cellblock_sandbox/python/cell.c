@@ -51,7 +51,7 @@ enum {
   NO_ARGUMENTS = 4,
   ONE_ARGUMENT = 8,
   CLOSE_RANGE = 436,
-  RESERVE = 8 << 20, /* as in harness.py */
+  RESERVE = 8 << 20, /* this and the next are explained in channel.py */
   BALLAST = 2 << 20,
 };
 

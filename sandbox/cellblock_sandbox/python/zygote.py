@@ -37,6 +37,9 @@ _CONTROL: Final = 3
 _CONFIG_BYTES: Final = 1 << 17
 _DESCRIPTORS: Final = 64  # its ceiling
 _REHEARSALS: Final = 20  # it makes its code faster from the eighth time on, in several steps
+_SIZES: Final = range(48, 513, 16)  # of objects that the interpreter's own allocator serves
+_IN_A_ROW: Final = 4
+_MOST_FILLERS: Final = 100_000
 _FORK_TRIES: Final = 200
 _FORK_PAUSE_S: Final = 0.01
 # Counts against a job's memory whether used or not; libc's 8 MB would be most of it.
@@ -50,6 +53,9 @@ _PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
 _PIDFD: Final = struct.Struct("i")
 _FORKED: Final = b"forked %d"
 _EXITED: Final = b"exited %d %d %d %d"  # which, its status, CPU ns, peak KB
+
+
+_fillers: list[bytes] = []
 
 
 class Borrowed:
@@ -114,6 +120,7 @@ def warm(config: dict[str, Any]) -> NativeLock | Lock:
     gc.collect()
     lock.release_memory()
     gc.disable()
+    _fillers[:] = fillers()
     for _ in range(_REHEARSALS):  # what the interpreter learns and caches here, no cell has to
         lock.rehearse()
         reseed()
@@ -122,6 +129,20 @@ def warm(config: dict[str, Any]) -> NativeLock | Lock:
         harness.rehearse()
     gc.freeze()
     return lock
+
+
+def fillers() -> list[bytes]:
+    """Objects for the holes in the interpreter's memory, so that what a cell makes anew lies side by side.
+
+    Else it lies wherever something was let go while we warmed up, and costs two copied pages for each size.
+    """
+    made: list[bytes] = []
+    for size in _SIZES:
+        in_a_row = 0  # where it has no hole left, objects follow each other
+        while in_a_row < _IN_A_ROW and len(made) < _MOST_FILLERS:
+            made.append(bytes(size - sys.getsizeof(b"")))
+            in_a_row = in_a_row + 1 if len(made) > 1 and id(made[-1]) - id(made[-2]) == size else 0
+    return made
 
 
 def _kind_of_lock() -> type[NativeLock | Lock]:

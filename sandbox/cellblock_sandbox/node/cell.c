@@ -18,7 +18,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -37,6 +36,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "pages.h"
 
 typedef struct napi_env__ *napi_env;
 typedef struct napi_value__ *napi_value;
@@ -68,6 +69,7 @@ enum {
   CONTROL = 3, /* in the zygote */
   CHANNEL = 3, /* in a cell */
   MESSAGE_BYTES = 1 << 17,
+  FAULT_BYTES = 1 << 20, /* what an answer in place of one that is too large may have */
   LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
   DESCRIPTORS = 64, /* the zygote's ceiling */
   FORK_TRIES = 200, /* 10 ms apart */
@@ -105,9 +107,10 @@ struct child {
 
 static struct child children[CELLS];
 static bool in_cell;
+static uint64_t most_bytes; /* that the answer may have */
 
 static void die(const char *what) {
-  perror(what);
+  dprintf(2, "%s: %s\n", what, strerror(errno));
   _exit(1);
 }
 
@@ -276,37 +279,7 @@ static void reap(struct child *child) {
   tell(message, -1);
 }
 
-/* ---- the zygote's side: which pages of the programs' files it and its forks have mapped ---- */
-
-typedef void (*on_pages)(char *from, size_t size, int protection);
-
-static int each_segment(struct dl_phdr_info *object, size_t size, void *argument) {
-  (void)size;
-  if (strstr(object->dlpi_name, "vdso")) return 0;
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  for (int at = 0; at < object->dlpi_phnum; at++) {
-    const ElfW(Phdr) *segment = &object->dlpi_phdr[at];
-    if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
-    uintptr_t from = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
-    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz + page - 1) & ~(page - 1);
-    (*(on_pages *)argument)((char *)from, end - from, segment->p_flags & PF_X ? PROT_READ | PROT_EXEC : PROT_READ);
-  }
-  return 0;
-}
-
-/* They come back when they are touched. */
-static void forget_pages(char *from, size_t size, int protection) {
-  (void)protection;
-  madvise(from, size, MADV_DONTNEED);
-}
-
-/* The kernel leaves it to faults to map a file's pages in a child, 16 at a time, unless the mapping holds a page of
- * the process's own (vma_needs_copy() in mm/memory.c). One is made here, by writing what is there already. */
-static void copy_pages_at_forks(char *from, size_t size, int protection) {
-  if (mprotect(from, size, protection | PROT_WRITE)) return; /* then cells are slower, and that is all */
-  *(volatile char *)from = *(volatile char *)from;
-  mprotect(from, size, protection);
-}
+/* ---- the zygote's side: V8's and Node's ways ---- */
 
 /* Node before 22.17 waits, when nothing is left to do, until helper threads have done what they were given, and a
  * fork takes none along. So they are given nothing: whoever wants to destroys what is not taken, and does the work
@@ -329,8 +302,6 @@ static void spare_helper_threads(void) {
     mprotect(page, size, PROT_READ);
   }
 }
-
-static void for_each_segment(on_pages what) { dl_iterate_phdr(each_segment, &what); }
 
 /* Random numbers of its own for the next cell: V8 seeds a context's generator when Math.random is first called, by
  * this flag. Set here and not in the cell, where the same call would fault in what it looks through. */
@@ -552,7 +523,7 @@ static napi_value send_text(napi_env env, napi_callback_info info) {
 /* forget(): unmap what the start needed of the programs' files; what is touched from here on is what cells need. */
 static napi_value forget(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
-  for_each_segment(forget_pages);
+  forget_program_pages();
   return NULL;
 }
 
@@ -580,6 +551,14 @@ static napi_value serve(napi_env env, napi_callback_info info) {
       napi_get_value_uint32(env, values[2], &lock.self_marker) || napi_get_value_bool(env, values[3], &nested) ||
       napi_get_uv_event_loop(env, &loop))
     return throw(env, "serve(inherited, own, selfMarker, nestedLandlock)");
+  napi_value told[2]; /* before the fork, as all that a cell would have to do again */
+  napi_get_boolean(env, false, &told[0]);
+  napi_get_boolean(env, true, &told[1]);
+  napi_add_env_cleanup_hook(env, leave_without_answer, NULL);
+  watch_memory();
+  silence_the_interpreter();
+  spare_helper_threads();
+  settle_pages();
   list_shared_descriptors(); /* before there are any of ours */
   if (nested) {
     uint64_t attributes[3] = {0, 0, SIGNALS_AND_ABSTRACT_SOCKETS};
@@ -588,17 +567,8 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   }
   if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
   for (int at = 0; at < CELLS; at++) children[at].pidfd = -1;
-  for_each_segment(copy_pages_at_forks);
-  spare_helper_threads();
   install(&inherited, ON_ALL_THREADS);
-  bool rehearse = serve_owner(loop, &lock);
-  free(lock.own.first);
-  watch_memory();
-  silence_the_interpreter();
-  napi_add_env_cleanup_hook(env, leave_without_answer, NULL);
-  napi_value told;
-  napi_get_boolean(env, rehearse, &told);
-  return told;
+  return told[serve_owner(loop, &lock)];
 }
 
 /* ready(): say that this cell is locked and rehearsed, with the CPU time that it used until now. */
@@ -618,7 +588,7 @@ static void limit(int resource, uint64_t most) {
   if (setrlimit(resource, &both)) die("setrlimit");
 }
 
-/* job(): take the limits upon us, then the one job; {text, most} with the most bytes that its answer may have. */
+/* job(): take the limits upon us, then the one job. */
 static napi_value job(napi_env env, napi_callback_info info) {
   (void)info;
   unsigned char header[40]; /* data, address space (V8 reserves more than it uses: no limit of it), CPU s, answer, job */
@@ -628,26 +598,32 @@ static napi_value job(napi_env env, napi_callback_info info) {
   if (!text) die("malloc");
   limit(RLIMIT_CPU, big_endian(header + 16));
   limit(RLIMIT_DATA, big_endian(header));
+  most_bytes = big_endian(header + 24);
   read_all(CHANNEL, text, size);
-  napi_value value, string, most;
-  napi_create_object(env, &value);
-  if (napi_create_string_utf8(env, text, size, &string)) return throw(env, "the job is too large");
-  napi_create_double(env, (double)big_endian(header + 24), &most);
-  napi_set_named_property(env, value, "text", string);
-  napi_set_named_property(env, value, "most", most);
+  napi_value value;
+  if (napi_create_string_utf8(env, text, size, &value)) return throw(env, "the job is too large");
   free(text);
   return value;
 }
 
-/* answer(text, most): the end of this cell, unless the text has more bytes; returns how many it has. */
+/* most(): the most bytes that the answer may have. */
+static napi_value most(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value value;
+  napi_create_double(env, (double)most_bytes, &value);
+  return value;
+}
+
+/* answer(text, instead): the end of this cell, unless the text has more bytes than it may; returns how many it has.
+ * `instead` is true for what is said in the place of such a one. */
 static napi_value answer(napi_env env, napi_callback_info info) {
   napi_value values[2], result;
-  double most;
+  bool instead;
   size_t size;
   if (!in_cell || arguments(env, info, values, 2) != 2) return throw(env, "not here");
-  if (napi_get_value_string_utf8(env, values[0], NULL, 0, &size) || napi_get_value_double(env, values[1], &most))
-    return throw(env, "answer(text, most)");
-  if ((double)size > most || size > UINT32_MAX) {
+  if (napi_get_value_string_utf8(env, values[0], NULL, 0, &size) || napi_get_value_bool(env, values[1], &instead))
+    return throw(env, "answer(text, instead)");
+  if (size > (instead ? FAULT_BYTES : most_bytes) || size > UINT32_MAX) {
     napi_create_double(env, (double)size, &result);
     return result;
   }
@@ -659,6 +635,20 @@ static napi_value answer(napi_env env, napi_callback_info info) {
   char byte;
   while (read(CHANNEL, &byte, 1) < 0 && errno == EINTR) continue; /* the owner looks at what we used, and kills us */
   _exit(0);
+}
+
+/* echo(text): what job() and answer() do to one, for the rehearsal. */
+static napi_value echo(napi_env env, napi_callback_info info) {
+  napi_value text, value = NULL;
+  size_t size;
+  if (arguments(env, info, &text, 1) != 1 || napi_get_value_string_utf8(env, text, NULL, 0, &size))
+    return throw(env, "echo(text)");
+  char *copy = malloc(size + 1);
+  if (!copy) die("malloc");
+  napi_get_value_string_utf8(env, text, copy, size + 1, &size);
+  napi_create_string_utf8(env, copy, size, &value);
+  free(copy);
+  return value;
 }
 
 /* print(descriptor, bytes): all of them, now; what was printed survives a kill. */
@@ -694,6 +684,7 @@ __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_e
   static const struct { const char *name; napi_callback call; } functions[] = {
       {"receive", receive}, {"send", send_text}, {"serve", serve}, {"ready", ready}, {"job", job},
       {"answer", answer},   {"print", print},    {"pid", pid},     {"leave", leave}, {"forget", forget},
+      {"most", most},       {"echo", echo},
   };
   for (size_t at = 0; at < sizeof functions / sizeof *functions; at++) {
     napi_value function;

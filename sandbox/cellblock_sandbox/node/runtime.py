@@ -63,6 +63,7 @@ def nodejs_runtime(
         environ={
             **_environ(libraries),
             "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
+            "LD_PRELOAD": str(_ADDON),  # it sees to where V8's heap lies
         },
         trees=_trees(node, libraries, packages),
         policy=Policy(threads=False, executable_memory=True, whole_forks=True),

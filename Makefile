@@ -26,7 +26,7 @@ help:
 setup: .venv/.ready
 
 .venv/.ready: Makefile uv.lock pyproject.toml producer/pyproject.toml sandbox/pyproject.toml worker/pyproject.toml \
-		sandbox/hatch_build.py $(wildcard sandbox/cellblock_sandbox/node/*.[ch])
+		sandbox/hatch_build.py $(wildcard sandbox/cellblock_sandbox/*/*.[ch])
 	@echo "==> Setting up .venv (once; about half a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ..."; exit 1; }

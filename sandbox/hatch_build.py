@@ -12,13 +12,13 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("cellblock_sandbox/node/cell.c", "cellblock_sandbox/node/pages.c")
+SOURCE = "cellblock_sandbox/node/cell.c"
 ADDON = "cellblock_sandbox/node/cell.node"
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden")
 
 
 class AddonHook(BuildHookInterface[Any]):
-    """Compiles `cell.c` and `pages.c`; their declarations are their own, so no headers but libc's are needed."""
+    """Compiles `cell.c`; its declarations are its own, so no headers but libc's are needed."""
 
     def dependencies(self) -> list[str]:
         """A compiler, where the machine has none."""
@@ -32,7 +32,7 @@ class AddonHook(BuildHookInterface[Any]):
         # Beside its place and then moved: the old one may be loaded.
         built = root / f"{ADDON}.{os.getpid()}"
         try:
-            subprocess.run([*_command(), *FLAGS, "-o", built, *(root / source for source in SOURCES)], check=True)
+            subprocess.run([*_command(), *FLAGS, "-o", built, root / SOURCE], check=True)
             built.replace(root / ADDON)
         except (OSError, subprocess.CalledProcessError) as error:
             if version != "editable":

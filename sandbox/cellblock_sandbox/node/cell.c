@@ -286,21 +286,26 @@ static void reap(struct child *child) {
  * itself where it needs it. Node has no switch for that, but its symbols are exported: one call of a table. */
 static void take_nothing(void) {}
 
-static void spare_helper_threads(void) {
+static void **helpers_entry;
+
+static void find_helpers_entry(void) {
 #define TASK "St10unique_ptrIN2v84TaskESt14default_deleteIS3_EE"
 #define TASK_OF_22 "N2v812TaskPriorityESt10unique_ptrINS1_4TaskESt14default_deleteIS4_EERKNS1_14SourceLocationE"
   void **table = dlsym(RTLD_DEFAULT, "_ZTVN4node12NodePlatformE");
   void *give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform18CallOnWorkerThreadE" TASK);
   if (!give) give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform26PostTaskOnWorkerThreadImplE" TASK_OF_22);
   Dl_info in;
-  for (void **at = table; table && give && dladdr(at, &in) && in.dli_saddr == table; at++) {
-    if (*at != give) continue;
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *page = (void *)((uintptr_t)at & ~(size - 1));
-    if (mprotect(page, size, PROT_READ | PROT_WRITE)) return;
-    *at = (void *)take_nothing;
-    mprotect(page, size, PROT_READ);
-  }
+  for (void **at = table; table && give && dladdr(at, &in) && in.dli_saddr == table; at++)
+    if (*at == give) helpers_entry = at;
+}
+
+/* Not before all is rehearsed: what was given until then is waited for, too. */
+static void spare_helper_threads(void) {
+  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  void *page = (void *)((uintptr_t)helpers_entry & ~(size - 1));
+  if (!helpers_entry || mprotect(page, size, PROT_READ | PROT_WRITE)) return;
+  *helpers_entry = (void *)take_nothing;
+  mprotect(page, size, PROT_READ);
 }
 
 /* Random numbers of its own for the next cell: V8 seeds a context's generator when Math.random is first called, by
@@ -423,6 +428,7 @@ static bool serve_owner(uv_loop_t *loop, struct lock *lock) {
 static void tell_that_memory_is_out(void) {
   static const char body[] = "{\"error\":{\"kind\":\"memory_limit\",\"type\":\"RangeError\","
                              "\"message\":\"the code ran out of memory\",\"line\":null,\"traceback\":\"\"}}";
+  if (!in_cell) _exit(1);
   unsigned char length[4] = {0, 0, 0, sizeof body - 1};
   write_all(CHANNEL, length, sizeof length);
   write_all(CHANNEL, body, sizeof body - 1);
@@ -520,9 +526,13 @@ static napi_value send_text(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* forget(): unmap what the start needed of the programs' files; what is touched from here on is what cells need. */
+/* forget(): unmap what the start needed of the programs' files; what is touched from here on is what cells need. No cell
+ * looks up symbols, so that is done before. */
 static napi_value forget(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
+  watch_memory();
+  find_helpers_entry();
+  reseed();
   forget_program_pages();
   return NULL;
 }
@@ -555,7 +565,6 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   napi_get_boolean(env, false, &told[0]);
   napi_get_boolean(env, true, &told[1]);
   napi_add_env_cleanup_hook(env, leave_without_answer, NULL);
-  watch_memory();
   silence_the_interpreter();
   spare_helper_threads();
   settle_pages();

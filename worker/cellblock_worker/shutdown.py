@@ -35,7 +35,7 @@ class Shutdown:
         """Wait for the worker to be told to end."""
         # Celery tells of each signal in the handler of it, and holds this lock as it does: stock, a second
         # signal that came meanwhile would wait for it in the same thread, for ever.
-        signals.worker_shutting_down.lock = threading.RLock()
+        signals.worker_shutting_down.lock = threading.RLock()  # type: ignore[attr-defined]
         signals.worker_shutting_down.connect(self._told, weak=False)
 
     def done(self) -> None:

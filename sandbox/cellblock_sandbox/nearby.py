@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 _current_core: Final = ctypes.CDLL(None).sched_getcpu
@@ -25,4 +26,5 @@ def wake_here(pid: int, wake: Callable[[], object]) -> None:
     try:
         wake()
     finally:
-        os.sched_setaffinity(pid, allowed)
+        with suppress(OSError):  # it is gone already
+            os.sched_setaffinity(pid, allowed)

@@ -50,6 +50,16 @@ def test_who_is_gone_is_woken_all_the_same() -> None:
     assert woken == [1]
 
 
+def test_who_goes_when_woken_is_no_trouble() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+
+        def end() -> None:
+            process.kill()
+            process.wait()
+
+        wake_here(process.pid, end)
+
+
 def test_a_job_that_comes_alone_goes_on_wherever_there_is_room() -> None:
     seen: list[set[int]] = []
 

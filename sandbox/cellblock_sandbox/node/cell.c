@@ -48,11 +48,9 @@ int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, 
 int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 int napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
 int napi_create_double(napi_env, double, napi_value *);
-int napi_create_object(napi_env, napi_value *);
 int napi_get_boolean(napi_env, bool, napi_value *);
 int napi_get_value_string_utf8(napi_env, napi_value, char *, size_t, size_t *);
 int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
-int napi_get_value_double(napi_env, napi_value, double *);
 int napi_get_value_bool(napi_env, napi_value, bool *);
 int napi_get_buffer_info(napi_env, napi_value, void **, size_t *);
 int napi_add_env_cleanup_hook(napi_env, void (*)(void *), void *);

@@ -142,11 +142,11 @@ class _Supervision:
 
     def run(self, job: bytes) -> Ending:
         """The whole of it."""
-        self._outgoing = memoryview(self._header(len(job)) + job)
-        if self._near:
+        self._outgoing = memoryview(self._header(len(job)))
+        if self._near:  # with what no code sees: where that may run is the kernel's choice again
             wake_here(self._cell.pid, self._send)
-        else:
-            self._send()
+        self._outgoing = memoryview(bytes(self._outgoing) + job)
+        self._send()
         if self._outgoing:
             self._poll.modify(self._cell.channel, select.POLLIN | select.POLLOUT)
         while self._cell.exit is None and self._spent is None:

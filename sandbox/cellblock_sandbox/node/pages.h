@@ -2,7 +2,7 @@
  * that hold them, and the mappings. And each page that a cell writes to is a fault of its own. So:
  *
  *   V8's heap          in one piece, which the kernel can hold in huge pages; V8 would strew it over the address space
- *   the programs'      only those pages are mapped which a rehearsal touches, and in a copy these are mapped, too
+ *   the programs'      what a rehearsal touches is mapped, with what lies around it, and in a copy it is mapped, too
  *   files
  *   libc's heap        what a cell allocates lies together, behind all that was there before
  *
@@ -12,13 +12,11 @@
 #ifndef CELLBLOCK_PAGES_H
 #define CELLBLOCK_PAGES_H
 
-#include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,7 +30,6 @@ enum {
   BELOW_TOP = 120 << 10, /* more than libc has free in one piece, less than it maps apart */
   PLUGS = 4 << 20,
   COLLAPSE = 25, /* madvise(2), Linux 6.1 */
-  USER_FAULTS_ONLY = 1,
 };
 
 /* ---- V8's heap ---- */
@@ -97,34 +94,16 @@ static int each_segment(struct dl_phdr_info *object, size_t size, void *argument
 
 static void for_each_segment(on_pages what) { dl_iterate_phdr(each_segment, &what); }
 
-/* A fault maps 16 pages of a file, and most of them for nothing. It maps one where a userfaultfd watches, which has
- * nothing else to do here: this kind of it (Linux 6.7) never stops anybody. */
-static struct {
-  uint64_t version, features, answer;
-} hello = {0xAA, 1 << 15 /* UFFD_FEATURE_WP_ASYNC */, 0};
-#define SAY_HELLO _IOWR(0xAA, 0x3F, hello)
-static struct {
-  uint64_t from, size, mode, answer;
-} watched;
-#define WATCH _IOWR(0xAA, 0x00, watched)
-static int watcher = -1;
-
 /* They come back when they are touched. */
 static void forget_pages(char *from, size_t size, int protection) {
   (void)protection;
-  watched.from = (uintptr_t)from, watched.size = size, watched.mode = 2; /* UFFDIO_REGISTER_MODE_WP */
-  if (watcher >= 0) ioctl(watcher, WATCH, &watched);
   madvise(from, size, MADV_DONTNEED);
 }
 
-/* Unmap what the start needed of the programs' files. From here on what is touched is mapped, page by page. */
-static void forget_program_pages(void) {
-  watcher = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | USER_FAULTS_ONLY);
-  if (watcher >= 0) ioctl(watcher, SAY_HELLO, &hello);
-  for_each_segment(forget_pages);
-}
+/* Unmap what the start needed of the programs' files. */
+static void forget_program_pages(void) { for_each_segment(forget_pages); }
 
-/* The kernel leaves it to faults to map a file's pages in a child, unless the mapping holds a page of the process's
+/* The kernel leaves it to faults to map a file's pages in a child, 16 at a time, unless the mapping holds a page of the process's
  * own (vma_needs_copy() in mm/memory.c). One is made here, by writing what is there already. */
 static void copy_pages_at_forks(char *from, size_t size, int protection) {
   if (mprotect(from, size, protection | PROT_WRITE)) return;
@@ -150,7 +129,6 @@ static void plug_holes(void) {
 
 /* Once, when all is warm: from here on memory is cheap to fork, and goes where the kernel and libc put it. */
 static void settle_pages(void) {
-  if (watcher >= 0) close(watcher);
   for_each_segment(copy_pages_at_forks);
   make_huge();
   plug_holes();

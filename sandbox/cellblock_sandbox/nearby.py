@@ -14,8 +14,8 @@ _current_core: Final = ctypes.CDLL(None).sched_getcpu
 def wake_here(pid: int, wake: Callable[[], object]) -> None:
     """Call `wake`, so that the process that it wakes does so on our core, which is awake.
 
-    It stays there as long as nothing draws it elsewhere, but may go. Where we may not say so (another user's process, without CAP_SYS_NICE), it wakes
-    where the kernel wants it.
+    It stays there as long as nothing draws it elsewhere, but may go. Where we may not say so (another user's
+    process, without CAP_SYS_NICE), it wakes where the kernel wants it.
     """
     try:
         allowed = os.sched_getaffinity(pid)

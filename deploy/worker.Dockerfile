@@ -15,11 +15,14 @@ RUN python3 -m venv /opt/cellblock \
 COPY producer producer
 COPY sandbox sandbox
 COPY worker worker
-# The Node.js addon is compiled here, with a compiler from PyPI where the image has none.
+# The addons are compiled here, with a compiler from PyPI where the image has none.
 RUN /opt/cellblock/bin/python -m pip install --no-deps ./producer ./sandbox ./worker \
  && /opt/cellblock/bin/python -m pip uninstall --yes pip
 
 FROM ${PYTHON}
+# Celery takes a group without a name for root's, and warns.
+RUN groupadd --gid 10001 cellblock \
+ && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin cellblock
 COPY --from=build /opt/cellblock /opt/cellblock
 ENV PATH=/opt/cellblock/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -92,8 +92,8 @@ class AsyncClient:
 
         Jobs that many tasks submit at the same time go out together. The same job submitted again (same id,
         same content) is not run again: the handle is the first one's. Raises InvalidJob, before anything is
-        sent, JobConflict where the id is taken, and QueueFull where as many jobs wait as may. When cancelled,
-        it may be on the queue or not: submit it again to be sure.
+        sent, JobConflict where the id is taken, QueueFull where as much waits as may, and JobTooLarge where
+        there never will be room. When cancelled, it may be on the queue or not: submit it again to be sure.
         """
         return self._handle(await self._call(partial(self._core.submit, read_job(job))))
 
@@ -106,9 +106,9 @@ class AsyncClient:
         fewer.
 
         Raises InvalidJob before anything is sent. After any other error some jobs are on the queue;
-        submitting all of them again queues none twice. QueueFull and JobConflict are raised when all are
-        sent; a message of several jobs finds room for all that are new or queues none, and a conflict in it
-        is raised by the `result()` of that job's handle.
+        submitting all of them again queues none twice. QueueFull, JobTooLarge and JobConflict are raised when
+        all are sent; a message of several jobs finds room for all that are new or queues none, and a conflict
+        in it is raised by the `result()` of that job's handle.
         """
         check_per_message(per_message)
         valid = [job async for job in each_job(jobs)]

@@ -77,8 +77,8 @@ class Client:
         """Put a job on the queue and return its handle, without waiting for the job.
 
         The same job submitted again (same id, same content) is not run again: the handle is the first one's.
-        Raises InvalidJob, before anything is sent, JobConflict where the id is taken, and QueueFull where as
-        many jobs wait as may.
+        Raises InvalidJob, before anything is sent, JobConflict where the id is taken, QueueFull where as much
+        waits as may, and JobTooLarge where there will never be room for it.
         """
         return self._handle(self._call(self._core.submit(read_job(job))))
 
@@ -91,9 +91,9 @@ class Client:
         fewer.
 
         Raises InvalidJob before anything is sent. After any other error some jobs are on the queue;
-        submitting all of them again queues none twice. QueueFull and JobConflict are raised when all are
-        sent; a message of several jobs finds room for all that are new or queues none, and a conflict in it
-        is raised by the `result()` of that job's handle.
+        submitting all of them again queues none twice. QueueFull, JobTooLarge and JobConflict are raised when
+        all are sent; a message of several jobs finds room for all that are new or queues none, and a conflict
+        in it is raised by the `result()` of that job's handle.
         """
         valid = [read_job(job) for job in jobs]
         if check_per_message(per_message) > 1:

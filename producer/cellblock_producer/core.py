@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import islice
-from typing import Generic, Self, TypeVar, cast
+from typing import Generic, Literal, Self, TypeVar, cast
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from .errors import CellblockError, JobConflict, JobUnknown, QueueFull, Refused
+from .errors import CellblockError, JobConflict, JobTooLarge, JobUnknown, QueueFull, Refused
 from .job import Job
 from .keys import JobName, message_key, record_key, reply_channel, result_key
 from .lots import Written
@@ -207,8 +207,7 @@ class Core:
             raise JobConflict(name)
         if words[0] == b"unknown":
             raise JobUnknown(name)
-        if words[0] == b"full":
-            raise _queue_full(name.tenant, words)
+        _check_room(name.tenant, words)
         key = str(name)
         if words[0] == b"done":
             slot = self._outstanding.pop(key, None) or Slot(name, labels)
@@ -222,8 +221,7 @@ class Core:
     def _register_lot(
         self, named: Sequence[tuple[JobName, Mapping[str, str]]], answers: Sequence[Words]
     ) -> list[Slot]:
-        if cast("object", answers[0]) == b"full":
-            raise _queue_full(named[0][0].tenant, cast("Words", answers))
+        _check_room(named[0][0].tenant, cast("Words", answers))
         slots = []
         for (name, labels), words in zip(named, answers, strict=True):
             try:
@@ -235,11 +233,15 @@ class Core:
         return slots
 
 
-def _queue_full(tenant: str, words: Words) -> QueueFull:
-    bound, waiting, most, retry_after_s = words[1:]
-    return QueueFull(
-        tenant, "tenant" if bound == b"tenant" else "all", int(waiting), int(most), int(retry_after_s)
-    )
+def _check_room(tenant: str, words: Words) -> None:
+    """Raise what the script said, where it found no room."""
+    if words[0] == b"large":
+        raise JobTooLarge(int(words[1]), int(words[2]))
+    if words[0] == b"full":
+        bound: Literal["tenant", "all"] = "tenant" if words[1] == b"tenant" else "all"
+        measure: Literal["jobs", "bytes"] = "bytes" if words[2] == b"bytes" else "jobs"
+        waiting, most, more, retry_after_s = map(int, words[3:])
+        raise QueueFull(tenant, bound, measure, waiting, most, more, retry_after_s)
 
 
 def _read_look(name: JobName, words: Words) -> bytes | None:

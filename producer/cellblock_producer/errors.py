@@ -4,7 +4,8 @@ CellblockError
 ├── InvalidJob (ValueError)            a job that the contract refuses; nothing was sent
 ├── Unreachable (ConnectionError)      Redis cannot be reached, or went away in the middle of a call
 ├── Refused                            Redis answered, and refused the command
-├── QueueFull                          as many jobs wait as may: nothing was queued, try again later
+├── QueueFull                          as much waits as may: nothing was queued, try again later
+├── JobTooLarge                        more bytes than may wait at all: nothing was queued, do not try again
 ├── JobConflict                        the id is taken by a job with other content
 ├── JobUnknown (LookupError)           no job of that name: never submitted, or its record has expired
 ├── ResultTimeout (TimeoutError)       no Result in time; the job goes on, or was cancelled as was asked
@@ -55,26 +56,52 @@ class Refused(CellblockError):
 
 
 class QueueFull(CellblockError):
-    """As many jobs wait as the operator lets wait. No job of the message that was refused is queued."""
+    """As much waits as the operator lets wait. No job of the message that was refused is queued."""
 
     def __init__(
-        self, tenant: str, bound: Literal["tenant", "all"], waiting: int, most: int, retry_after_s: int
+        self,
+        tenant: str,
+        bound: Literal["tenant", "all"],
+        measure: Literal["jobs", "bytes"],
+        waiting: int,
+        most: int,
+        more: int,
+        retry_after_s: int,
     ) -> None:
         """`bound`: whether the bound of this tenant was met or that of all tenants together.
 
-        `waiting`: how many jobs wait within that bound. `most`: how many may. `retry_after_s`: seconds after
-        which there may be room, going by how long the next in line has waited; from 1 to 60.
+        `measure`: whether it is one of jobs or of the bytes of their messages. `waiting`: how many of these
+        wait within that bound. `most`: how many may. `more`: how many the message would have added.
+        `retry_after_s`: seconds after which there may be room, going by how long the next in line has waited;
+        from 1 to 60.
         """
         whose = f"of tenant {tenant}" if bound == "tenant" else "of all tenants"
+        what = "jobs" if measure == "jobs" else "bytes of jobs"
         super().__init__(
-            f"the queue is full: {waiting} jobs {whose} wait, and at most {most} may; submit the same job "
-            f"again in {retry_after_s} s or more"
+            f"the queue is full: {waiting} {what} {whose} wait, and at most {most} may; {more} more find no "
+            f"room, submit the same job again in {retry_after_s} s or more"
         )
         self.tenant = tenant
         self.bound = bound
+        self.measure = measure
         self.waiting = waiting
         self.most = most
+        self.more = more
         self.retry_after_s = retry_after_s
+
+
+class JobTooLarge(CellblockError):
+    """The message has more bytes than the operator lets wait at all. No job of it is queued."""
+
+    def __init__(self, size: int, most: int) -> None:
+        """`size`: the bytes of the message. `most`: how many may wait."""
+        super().__init__(
+            f"the job is too large for the queue: its message has {size} bytes, and no more than {most} may "
+            "wait; make its inputs smaller, send fewer jobs in one message, or have the operator raise "
+            "CELLBLOCK_MAX_QUEUED_BYTES and CELLBLOCK_MAX_QUEUED_BYTES_PER_TENANT"
+        )
+        self.size = size
+        self.most = most
 
 
 class JobConflict(CellblockError):

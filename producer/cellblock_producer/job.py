@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError, to_json
 
 from .errors import InvalidJob
 from .jobparts import JOB_CONFIG, Limits, OnError, Reply, Retry, Trace
-from .jsonvalue import JsonObject, check_version
+from .jsonvalue import JsonObject, check_version, too_many_values
 from .keys import DEFAULT_PRIORITY, DEFAULT_TENANT, ID_PATTERN, TENANT_PATTERN, JobName
 from .kinds import Language, Mode, Strategy
 from .outputs import check_outputs
@@ -52,8 +52,11 @@ def _check_code(code: str) -> str:
 def _check_inputs(inputs: dict[str, Any]) -> dict[str, Any]:
     if "" in inputs:
         raise PydanticCustomError("input_name", "an input needs a name")
-    if len(to_json(inputs)) > MAX_INPUT_BYTES:
+    text = to_json(inputs)
+    if len(text) > MAX_INPUT_BYTES:
         raise PydanticCustomError("too_large", "inputs are larger than 16 MiB of JSON")
+    if too_many_values(text):
+        raise PydanticCustomError("too_large", "inputs hold more than 2,000,000 values")
     return inputs
 
 
@@ -92,13 +95,14 @@ class Job(BaseModel):
         min_length=1, description="The program, at most 1 MiB of UTF-8."
     )
     inputs: Annotated[JsonObject, AfterValidator(_check_inputs)] = Field(
-        default_factory=dict, description="Arguments of `main` by name, at most 16 MiB of JSON."
+        default_factory=dict,
+        description="Arguments of `main` by name, at most 16 MiB of JSON and 2,000,000 values.",
     )
     outputs: OutputSpecs = Field(
         default_factory=dict, description="Declared output variables; none leaves the outputs unchecked."
     )
     limits: Limits = Field(default=Limits(), description="Limits below those of the operator.")
-    on_error: OnError = Field(default=OnError(), description="What a failure means to the workflow.")
+    on_error: OnError = Field(default_factory=OnError, description="What a failure means to the workflow.")
     retry: Retry = Field(default=Retry(), description="Whether to run again after a failure.")
     deadline_ms: int | None = Field(
         default=None,
@@ -137,7 +141,7 @@ class Job(BaseModel):
 
     def to_json(self) -> str:
         """Return the job as it is sent. Fields that have their default are left out, `v` never."""
-        return _text(self.model_dump(mode="json", exclude_defaults=True))
+        return _text(self._said())
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of what the job says: all but `trace`, in canonical JSON.
@@ -145,12 +149,16 @@ class Job(BaseModel):
         Two submissions with one id are the same job exactly when their digests are equal. Defaults are
         left out, so that a field which a later version adds does not change the digest of older jobs.
         """
-        return _digest(self.model_dump(mode="json", exclude_defaults=True))
+        return _digest(self._said())
 
     def written(self) -> tuple[str, str]:
         """Return `to_json()` and `digest()` for little more than the price of one."""
-        said = self.model_dump(mode="json", exclude_defaults=True)
+        said = self._said()
         return _text(said), _digest(said)
+
+    def _said(self) -> dict[str, Any]:
+        # To find out whether the id is the default one, pydantic would make another.
+        return {"id": self.id, **self.model_dump(mode="json", exclude_defaults=True, exclude={"id"})}
 
     def __repr__(self) -> str:
         # Code and inputs may hold what nobody should read in a log.

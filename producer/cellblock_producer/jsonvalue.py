@@ -1,13 +1,21 @@
 """Checks that a Python value is one that JSON can carry unchanged, and bounds it."""
 
 import math
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 MAX_DEPTH = 64
 """How deep objects and arrays may be nested."""
+
+MAX_VALUES: Final = 2_000_000
+"""How many values inputs may hold, an object counting twice: parsed, each takes up to a hundred bytes."""
+
+# Possessive, and content with a string that never ends: there is nothing to go back for, whatever comes.
+STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string in JSON as text."""
 
 # Python refuses to write integers of more than 4,300 digits; 13,000 bits are 3,914 digits.
 _MAX_INTEGER_BITS = 13_000
@@ -30,6 +38,19 @@ def json_problem(value: object, *, max_depth: int = MAX_DEPTH) -> str | None:
     if isinstance(value, dict | list):
         return _container_problem(value, max_depth)
     return f"holds a {type(value).__name__}, which is not a JSON type"
+
+
+def too_many_values(text: str | bytes, most: int = MAX_VALUES) -> bool:
+    """Whether JSON that is not parsed yet holds more than `most` values; short text is not looked at."""
+    if 2 * len(text) <= most:
+        return False
+    whole = text.encode(errors="replace") if isinstance(text, str) else text
+    return _values(whole) > most and _values(STRING.sub(b"", whole)) > most
+
+
+def _values(text: bytes) -> int:
+    """Count values: but for the first of an array or object, each has a comma before it."""
+    return text.count(b",") + text.count(b"[") + 2 * text.count(b"{")
 
 
 def _container_problem(value: dict[Any, Any] | list[Any], max_depth: int) -> str | None:

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
-from .calls import Step, call, call_all
+from .calls import Line, Step, call, call_all
 from .keys import DEFAULT_PRIORITY, message_key
-from .scripts import ADOPT, CLOSE, MOST, MOST_EACH, REAP, RELEASE, RENEW, TAKE
+from .scripts import ADOPT, CLOSE, MOST, MOST_BYTES, MOST_BYTES_EACH, MOST_EACH, REAP, RELEASE, RENEW, TAKE
 from .uuid7 import uuid7
 
 REAP_MOST = 100
@@ -50,6 +50,8 @@ class Delivery:
     lease: Lease
     message: bytes
     lost: int
+    fresh: bool = False
+    """Whether its jobs were new when it was submitted and none of them was begun since."""
 
 
 class Kept(NamedTuple):
@@ -73,12 +75,16 @@ class Stray(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """How many jobs may wait on a queue. Clients are held to what the worker that looked last has said."""
+    """What may wait on a queue. Clients are held to what the worker that looked last has said."""
 
     most: int = MOST
     """Jobs of all tenants."""
     most_each: int = MOST_EACH
     """Jobs of one tenant."""
+    most_bytes: int = MOST_BYTES
+    """Bytes of the messages of all tenants; 0 for any number."""
+    most_bytes_each: int = MOST_BYTES_EACH
+    """Bytes of the messages of one tenant; 0 for any number."""
 
 
 DEFAULT_BOUNDS = Bounds()
@@ -93,10 +99,14 @@ class Leases:
     """Milliseconds for which a unit stays in a hand that does not renew its lease."""
     bounds: Bounds = DEFAULT_BOUNDS
     """What `reap` tells the queue."""
+    line: Line | None = None
+    """What `take` uses, for the one thread that takes."""
 
     def take(self, queue: str, holder: str) -> Delivery | None:
         """Take the unit that is next on `queue`; None where nothing waits."""
-        return _delivered(call(self.redis, Step(TAKE, (queue,), (holder, self.lease_ms))), holder)
+        return _delivered(
+            call(self.line or self.redis, Step(TAKE, (queue,), (holder, self.lease_ms))), holder
+        )
 
     def adopt(self, queue: str, stray: Stray, holder: str) -> Delivery | None:
         """Have a message that did not come by our client wait, and take what is next, which may be another.
@@ -160,8 +170,8 @@ class Leases:
 def _delivered(words: Sequence[Any], holder: str) -> Delivery | None:
     if words[0] != b"taken":
         return None
-    _, unit, message, lost = words
-    return Delivery(Lease(_text(unit), holder), message, int(lost))
+    _, unit, message, lost, fresh = words
+    return Delivery(Lease(_text(unit), holder), message, int(lost), fresh=fresh in (b"1", "1"))
 
 
 def _kept(leases: Sequence[Lease], words: Sequence[Any], reaped: int) -> Kept:

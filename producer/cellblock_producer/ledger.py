@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 
-from .calls import Step, call, call_all
+from .calls import Line, Step, call, call_all
 from .errors import JobConflict
 from .jobparts import Retry
 from .keys import JobName, record_key, result_key
@@ -78,14 +78,46 @@ NO_TURN = Turn(Lease("", ""), last=False)
 """For a job that came by no unit."""
 
 
+class Beginning:
+    """A job whose begin is on its way to the server, which has the word whatever becomes of this process."""
+
+    def __init__(
+        self, redis: "Redis | Line", name: JobName, begin: Step, finish: tuple[Result, Step] | None
+    ) -> None:
+        self._redis = redis
+        self._name = name
+        self._finished = finish[0] if finish is not None else None
+        self._steps = (begin,) if finish is None else (finish[1], begin)
+        if isinstance(redis, Line):
+            redis.send(self._steps)
+
+    def refused(self) -> bool:
+        """Say, at once, whether it is known already that the job is not to be run."""
+        line = self._redis
+        return isinstance(line, Line) and line.answered() and line.word() not in (b"run", b"")
+
+    def read(self) -> tuple[Result | None, Begun | NotBegun | None]:
+        """Wait for the answer; once. Errors of redis-py pass through.
+
+        Returns the Result that stands of the job that was finished before, if one was, and what `begin`
+        returns or raises; None for a job without a record, of which no digest was said.
+        """
+        line = self._redis
+        words = line.receive() if isinstance(line, Line) else call_all(line, self._steps)
+        begun = _read_begun(self._name, words[-1])
+        return self._finished and _read_finished(self._finished, words[0]), begun
+
+
 class Ledger:
     """The worker's hand on the ledger. Errors of redis-py pass through."""
 
-    def __init__(self, redis: "Redis", *, ttl_s: int, lease_ms: int = 4000, max_attempts: int = 0) -> None:
+    def __init__(
+        self, redis: "Redis | Line", *, ttl_s: int, lease_ms: int = 4000, max_attempts: int = 0
+    ) -> None:
         """`ttl_s`: seconds to keep the Result of a job whose submitter did not say.
 
-        `lease_ms`: what a unit's lease is renewed to when a job of it is begun. `max_attempts`: how
-        many times a job may be begun; 0 for any number.
+        `redis`: a `Line` serves one thread. `lease_ms`: what a unit's lease is renewed to when a job of it is
+        begun. `max_attempts`: how many times a job may be begun; 0 for any number.
         """
         self._redis = redis
         self._ttl_s = ttl_s
@@ -102,16 +134,39 @@ class Ledger:
     ) -> Begun:
         """Note that a worker has taken the job, and make its record where it has none.
 
-        `deadline_ms`: Unix time by the server's clock after which it is not to be run. `reply_to`: what
-        outbox.py makes of the job's `reply`; so in the other methods.
+        `digest`: "" for a job of a unit that is fresh, see leases.py. `deadline_ms`: Unix time by the
+        server's clock after which it is not to be run. `reply_to`: what outbox.py makes of the job's
+        `reply`; so in the other methods.
         Raises JobConflict when the name belongs to a job with another digest: then neither run it nor
         finish it, since the name's Result is the other job's. Raises LeaseLost and JobBusy: do not run it.
         """
-        beginning = self._beginning(name, digest, turn, deadline_ms, reply_to)
-        begun = _read_begun(name, call(self._redis, beginning))
+        _, begun = self.begin_soon(name, digest, turn, deadline_ms, reply_to).read()
         if isinstance(begun, Begun):
             return begun
-        raise begun
+        raise begun or ValueError("a job without a record needs a digest")
+
+    def begin_soon(
+        self,
+        name: JobName,
+        digest: str,
+        turn: Turn = NO_TURN,
+        deadline_ms: int | None = None,
+        reply_to: str = "",
+        finished: tuple[Result, Grave | None] | None = None,
+    ) -> Beginning:
+        """Do what `begin` does, and do not wait for it where the ledger is on a `Line`.
+
+        `finished`: what is to be written before of another job of the unit, by `finish`, in the same round
+        trip. Nothing else is to be asked of the ledger until what this returns was read.
+        """
+        (unit, holder), last = turn
+        args = (digest, holder, int(last), self._lease_ms, self._max_attempts, deadline_ms or 0, reply_to)
+        beginning = Step(BEGIN, (*_keys(name), unit), args)
+        if finished is None:
+            return Beginning(self._redis, name, beginning, None)
+        result, grave = finished
+        finishing = self._finishing(result.name, result, Turn(turn.lease, last=False), grave, "")
+        return Beginning(self._redis, name, beginning, (result, finishing))
 
     def finish(
         self,
@@ -127,26 +182,6 @@ class Ledger:
         goes into the outbox, by `reply_to` or, where that is "", by the record.
         """
         return _read_finished(result, call(self._redis, self._finishing(name, result, turn, grave, reply_to)))
-
-    def hand_over(
-        self,
-        finished: Result,
-        name: JobName,
-        digest: str,
-        turn: Turn = NO_TURN,
-        grave: Grave | None = None,
-        deadline_ms: int | None = None,
-        reply_to: str = "",
-    ) -> tuple[Result, Begun | NotBegun]:
-        """Finish one job of a unit and begin the next, in this order and in one round trip.
-
-        Returns what `finish` returns, and what `begin` returns or raises. `reply_to` is that of the next.
-        """
-        before = Turn(turn.lease, last=False)
-        finishing = self._finishing(finished.name, finished, before, grave, "")
-        beginning = self._beginning(name, digest, turn, deadline_ms, reply_to)
-        finish, begin = call_all(self._redis, (finishing, beginning))
-        return _read_finished(finished, finish), _read_begun(name, begin)
 
     def postpone(
         self, name: JobName, retry: Retry, lease: Lease, deadline_ms: int | None
@@ -180,13 +215,6 @@ class Ledger:
         """Keep a job no longer for the operator; its Result stays as long as any. False: it is not kept."""
         return bool(call(self._redis, Step(DROP, _keys(name), (str(name), self._ttl_s)))[0] == b"dropped")
 
-    def _beginning(
-        self, name: JobName, digest: str, turn: Turn, deadline_ms: int | None, reply_to: str
-    ) -> Step:
-        (unit, holder), last = turn
-        args = (digest, holder, int(last), self._lease_ms, self._max_attempts, deadline_ms or 0, reply_to)
-        return Step(BEGIN, (*_keys(name), unit), args)
-
     def _finishing(
         self, name: JobName, result: Result, turn: Turn, grave: Grave | None, reply_to: str
     ) -> Step:
@@ -201,9 +229,11 @@ def _keys(name: JobName) -> tuple[str, str]:
     return record_key(name), result_key(name)
 
 
-def _read_begun(name: JobName, words: list[Any]) -> Begun | NotBegun:
+def _read_begun(name: JobName, words: list[Any]) -> Begun | NotBegun | None:
     word, *rest = words
     match word:
+        case b"unknown":
+            return None
         case b"conflict":
             return JobConflict(name)
         case b"lost":

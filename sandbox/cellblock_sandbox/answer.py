@@ -13,6 +13,8 @@ from typing import Any, Final
 from cellblock_sandbox.model import Fault, Verdict
 
 MAX_DEPTH: Final = 64
+MAX_VALUES: Final = 2_000_000
+"""How many values an answer may hold, an object counting twice: parsed, each takes up to a hundred bytes."""
 _TEXT_LENGTH: Final = 4_000
 _TRACEBACK_LENGTH: Final = 16_000
 # Possessive, and content with a string that never ends: there is nothing to go back for, whatever comes.
@@ -64,8 +66,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
     Raises InvalidAnswer.
     """
-    if _too_deep(body):
+    bare = _STRING.sub(b"", body)
+    if _too_deep(bare):
         raise InvalidAnswer(f"the answer is nested more than {MAX_DEPTH} levels deep")
+    if _values(bare) > MAX_VALUES:
+        raise InvalidAnswer(f"the answer holds more than {MAX_VALUES:,} values")
     try:
         value = _decoder.decode(body.decode())
         if b"\\u" in body:
@@ -81,14 +86,19 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _too_deep(body: bytes) -> bool:
+def _too_deep(bare: bytes) -> bool:
     """Whether brackets nest too deep, at the speed of C: innermost pairs are taken away, level by level."""
-    rest = _STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)
+    rest = bare.translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH + 1):  # the answer's own object is one level more
         if not rest:
             return False
         rest = rest.replace(b"[]", b"")
     return bool(rest)
+
+
+def _values(bare: bytes) -> int:
+    """Count values: but for the first of an array or object, each has a comma before it."""
+    return bare.count(b",") + bare.count(b"[") + 2 * bare.count(b"{")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

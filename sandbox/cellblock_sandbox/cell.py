@@ -5,15 +5,15 @@ A cell is in this order: asked for, *forked* (its pidfd is here), *ready* (locke
 
 from __future__ import annotations
 
+import _socket
 import os
 import re
 import signal
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from cellblock_sandbox.python.harness import READY
+from cellblock_sandbox.python.channel import READY
 
 _STATUS: Final = ("VmSize", "VmHWM", "VmRSS", "RssAnon", "RssShmem", "VmData", "VmPTE", "VmSwap", "Threads")
 # In the order of the file, each at the start of a line: the first one holds a name that the cell chooses.
@@ -46,9 +46,12 @@ class Exit:
 class Cell:
     """Descriptors of one cell; closed by `close`, at the latest when the sandbox is."""
 
-    def __init__(self, seq: int) -> None:
+    def __init__(self, seq: int, *, put_off: bool = False) -> None:
+        """`put_off` says that it was asked for later than at once."""
         self.seq = seq
-        self.channel, self._inner_channel = socket.socketpair()
+        self.put_off = put_off
+        # Without the class around it, which asks the kernel what they are.
+        self.channel, self._inner_channel = _socket.socketpair()
         self.stdout, self._inner_stdout = os.pipe()
         self.stderr, self._inner_stderr = os.pipe()
         for descriptor in (self.stdout, self.stderr):
@@ -58,6 +61,7 @@ class Cell:
         self.pid = 0  # by our own pid namespace; 0, which is nobody's, also for one that is gone
         self.exit: Exit | None = None
         self.ready_ns: int | None = None  # CPU nanoseconds that it had used when it got ready
+        self._status = -1  # its file in /proc, once it was looked at
         self._ready = b""
         self._killed = False
         self._closed = False
@@ -105,8 +109,24 @@ class Cell:
                 signal.pidfd_send_signal(self.pidfd, signal.SIGSTOP)
 
     def memory(self) -> Memory | None:
-        """What it holds now, None when it is gone."""
-        return read_memory(self.pid)
+        """What it holds now, None when it is gone or a zombie."""
+        try:
+            if self._status < 0:
+                self._status = os.open(f"/proc/{self.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+            found = _IN_STATUS.search(os.pread(self._status, _PROC_BYTES, 0))
+        except OSError:
+            return None
+        if found is None:
+            return None
+        size, peak, resident, anonymous, shared, data, tables, swapped, threads = map(int, found.groups())
+        return Memory(
+            address_space=size << 10,
+            resident=resident << 10,
+            peak=peak << 10,
+            own=(anonymous + shared + swapped + tables) << 10,
+            data=data << 10,
+            threads=threads,
+        )
 
     def close(self) -> None:
         """Kill it and close what is ours."""
@@ -117,29 +137,10 @@ class Cell:
         """Close what is ours; its zygote was told to end it."""
         self._closed = True
         self.channel.close()
-        for descriptor in (self.stdout, self.stderr, self.pidfd):
+        for descriptor in (self.stdout, self.stderr, self.pidfd, self._status):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.stdout = self.stderr = self.pidfd = -1
-
-
-def read_memory(pid: int) -> Memory | None:
-    """Memory of a process, None when there is none of that number or it is a zombie."""
-    try:
-        found = _IN_STATUS.search(_content(f"/proc/{pid}/status"))
-    except OSError:
-        return None
-    if found is None:
-        return None
-    size, peak, resident, anonymous, shared, data, tables, swapped, threads = map(int, found.groups())
-    return Memory(
-        address_space=size << 10,
-        resident=resident << 10,
-        peak=peak << 10,
-        own=(anonymous + shared + swapped + tables) << 10,
-        data=data << 10,
-        threads=threads,
-    )
+        self.stdout = self.stderr = self.pidfd = self._status = -1
 
 
 def _content(path: str) -> bytes:

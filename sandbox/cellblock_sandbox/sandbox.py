@@ -184,17 +184,6 @@ class Sandbox:
             with self._turn:
                 self._prepare(after_ms, rehearse=after_ms > 0)
 
-    def expect(self) -> None:
-        """Wait until the standby is ready, if there is one: what comes before `run` can be done meanwhile.
-
-        Never fails: `run` finds out, and sees to what is missing.
-        """
-        if self._owner == os.getpid():
-            with self._turn:
-                if self._standby is not None and self._zygote is not None:
-                    with suppress(CellLost):
-                        wait_ready(self._standby, self._zygote)
-
     def _check_open(self) -> None:
         if self._owner != os.getpid():
             raise SandboxClosed("open the sandbox in the process that uses it (it is closed, or you forked)")

@@ -21,7 +21,7 @@ from cellblock_sandbox.errors import CellLost
 from cellblock_sandbox.judge import Captured, Ending, Stop
 from cellblock_sandbox.model import Limits, Mode, Program, Usage
 from cellblock_sandbox.nearby import wake_here
-from cellblock_sandbox.python.harness import HEADER, LENGTH
+from cellblock_sandbox.python.channel import HEADER, LENGTH
 from cellblock_sandbox.zygote import Zygote
 
 _MS: Final = 1_000_000
@@ -50,7 +50,7 @@ def wait_ready(cell: Cell, zygote: Zygote) -> Baseline:
     poll.register(zygote.control, select.POLLIN)
     poll.register(cell.channel, select.POLLIN)
     deadline = time.monotonic() + _READY_S
-    if cell.pidfd < 0:
+    if cell.pidfd < 0 and cell.put_off:
         zygote.hurry()
     while cell.ready_ns is None or cell.pidfd < 0:
         ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
@@ -304,11 +304,16 @@ class _Supervision:
             self._cell.kill()
 
     def _drain(self) -> None:
-        while self._receive():
-            pass
-        for descriptor in self._sinks:
-            while self._read(descriptor):
-                pass
+        """Take what is there: an answer, and what was printed before it."""
+        control, left = self._zygote.control.fileno(), True
+        while left:
+            left = False
+            for descriptor, events in self._poll.poll(0):
+                if events & select.POLLIN and descriptor != control:
+                    if descriptor in self._sinks:
+                        left |= self._read(descriptor)
+                    else:
+                        left |= self._receive()
 
     def _ending(self, ended: int) -> Ending:
         gone = self._spent or self._cell.exit

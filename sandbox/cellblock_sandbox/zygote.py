@@ -35,6 +35,7 @@ _LAUNCH: Final = (
 )
 _MESSAGE_BYTES: Final = 1 << 17
 _REPORT_BYTES: Final = 4 << 10  # of a cell; with much more, libc would map memory for each
+_GIVEN: Final = struct.Struct("3i")  # what a cell gets
 _PASSED: Final = struct.Struct("i")  # a pidfd
 _PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
 _LAUNCH_SECONDS: Final = 30.0
@@ -79,11 +80,12 @@ class Zygote:
         zygote ends the cell `done`, which has answered, just before. Raises CellLost when the zygote is dead.
         """
         self.forks += 1
-        cell = Cell(self.forks)
+        cell = Cell(self.forks, put_off=after_ms > 0)
         self._cells[cell.seq] = cell
-        order = f"{cell.seq} {after_ms} {int(rehearse)} {done.seq if done else 0}"
+        order = b"%d %d %d %d" % (cell.seq, after_ms, rehearse, done.seq if done else 0)
+        passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _GIVEN.pack(*cell.inner_descriptors()))
         try:
-            socket.send_fds(self.control, [order.encode()], cell.inner_descriptors())
+            self.control.sendmsg((order,), (passed,))
         except OSError as error:
             self._cells.pop(cell.seq).close()
             raise CellLost("the zygote died") from error
@@ -118,13 +120,13 @@ class Zygote:
             raise CellLost("the zygote died") from error
         if not message:
             raise CellLost("the zygote died")
-        fields = json.loads(message)
-        if "forked" in fields:
+        told, *numbers = message.split()
+        if told == b"forked":
             ((_, _, passed),) = ancillary
-            self._cells[fields["forked"]].forked(*_PASSED.unpack(passed))
+            self._cells[int(numbers[0])].forked(*_PASSED.unpack(passed))
             return
-        cell = self._cells.pop(fields["exited"])
-        cell.exit = Exit(status=fields["status"], cpu_ns=fields["cpu_ns"], peak_kb=fields["peak_kb"])
+        seq, status, cpu_ns, peak_kb = map(int, numbers)
+        self._cells.pop(seq).exit = Exit(status=status, cpu_ns=cpu_ns, peak_kb=peak_kb)
 
     def close(self) -> None:
         """End it and all its cells, and wait for that."""

@@ -21,9 +21,10 @@ def test_a_host_that_can_run_a_worker_exits_0_and_names_every_layer() -> None:
 
 
 def test_json_has_the_same_for_programs() -> None:
-    with EmbeddedServer() as server:
+    with EmbeddedServer(maxmemory_mb=100) as server:
         done = cellblock("doctor", "--json", "--redis", server.url)
     findings = json.loads(done.stdout)
+    assert any("CELLBLOCK_MAX_QUEUED_BYTES" in line for line in findings["advice"])
     layers = {layer["name"]: layer["on"] for layer in findings["layers"]}
     assert layers["seccomp"]
     assert layers["no_new_privs"]

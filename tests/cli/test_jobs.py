@@ -34,6 +34,7 @@ def test_what_waits_is_listed_without_a_word_of_it() -> None:
         one, several = lines(done.stdout)
         assert (one["name"], one["place"], one["attempts"]) == ("acme:one", "waiting", 0)
         assert several["name"].startswith("message:")
+        assert 500 < one["bytes"] < several["bytes"] < 2000
         shown = cellblock("jobs", "--redis", server.url)
         assert "acme:one" in shown.stdout
         assert "sEcReT" not in shown.stdout + done.stdout
@@ -53,7 +54,8 @@ def test_a_dead_job_is_kept_retried_and_dropped() -> None:
         assert error is not None
         assert error.kind == ErrorKind.WORKER_LOST
         [dead] = lines(cellblock("jobs", "--dead", "--json", "--redis", stack.url).stdout)
-        assert (dead["name"], dead["place"], dead["attempts"]) == ("default:slow", "dead", 1)
+        assert (dead["name"], dead["place"], dead["bytes"] > 500) == ("default:slow", "dead", True)
+        assert (dead["attempts"], dead["lost"]) == (1, 1)
         assert cellblock("jobs", "retry", "slow", "--redis", stack.url).returncode == 0
         assert client.attach("slow").result(30).error is None
         done = cellblock("jobs", "drop", "slow", "--redis", stack.url)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,10 +11,11 @@ import time
 from pathlib import Path
 from typing import IO
 
+import pytest
 from cellblock_producer import Client
 
 from tests.support.processes import seen
-from tests.support.stack import COMMAND
+from tests.support.stack import COMMAND, cellblock
 from tests.watch.looking import ask
 from tests.worker.harness import processes_under
 
@@ -49,6 +51,17 @@ def test_up_runs_the_stack_and_leaves_nothing(tmp_path: Path) -> None:
 
 def _said(output: IO[bytes]) -> str:
     return os.pread(output.fileno(), 1 << 16, 0).decode()
+
+
+@pytest.mark.parametrize("option", ["--port", "--flower-port", "--metrics-port"])
+def test_a_port_that_was_asked_for_and_is_taken_is_told_before_anything_starts(option: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = cellblock("up", *PORTS, option, str(port))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"port {port} cannot be had (Address already in use)" in done.stderr
 
 
 def test_up_says_why_a_part_does_not_start(tmp_path: Path) -> None:

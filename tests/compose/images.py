@@ -10,24 +10,54 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.compose.engine import Engine
 from tests.hosts.docker import NoDocker
 
 ROOT: Final = Path(__file__).parents[2]
-PYTHON: Final = "python:3.11-slim-bookworm"
-REDIS: Final = "redis:7-bookworm"
-_PACKAGES: Final = {PYTHON: "ca-certificates,python3,python3-venv", REDIS: "redis-server"}
 _WHEELS: Final = ROOT / "deploy" / "wheels"
 
 
-def provide(engine: Engine) -> None:
-    """Have the base images, under the tags that the Dockerfiles name."""
-    for tag in _PACKAGES:
-        known = engine.call("image", "inspect", tag, check=False).returncode == 0
-        if not known and (engine.own or engine.call("pull", tag, check=False).returncode):
-            _make(engine, tag)
+class _Recipe(NamedTuple):
+    """How Debian's packages make an image that stands in for one of a registry."""
+
+    packages: str
+    data: tuple[str, int] | None = None  # a folder, and who owns it
+    change: str = ""  # a line of a Dockerfile
+
+
+PYTHON: Final = "python:3.11-slim-bookworm"
+REDIS: Final = "redis:7-bookworm"
+PROMETHEUS: Final = "prom/prometheus:v2.53.4"
+GRAFANA: Final = "grafana/grafana:11.6.0"
+_RECIPES: Final = {
+    PYTHON: _Recipe("ca-certificates,python3,python3-venv"),
+    REDIS: _Recipe("redis-server", ("data", 999)),
+    # wget is what busybox has in the registry's.
+    PROMETHEUS: _Recipe("prometheus,wget", ("prometheus", 65534), 'ENTRYPOINT ["/bin/prometheus"]'),
+}
+
+
+def provide(engine: Engine) -> list[str]:
+    """Have the images that the Dockerfiles and docker-compose.yaml name; return those that were made here.
+
+    Raises NoDocker where one cannot be had. Grafana's is none of them: Debian has no Grafana.
+    """
+    made = []
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as packages:  # which most of them have in common
+        for tag, recipe in _RECIPES.items():
+            if not has(engine, tag):
+                _make(engine, tag, recipe, packages)
+                made.append(tag)
+    return made
+
+
+def has(engine: Engine, tag: str) -> bool:
+    """Whether there is an image under a tag, pulled if it need be and can be."""
+    if engine.call("image", "inspect", tag, check=False).returncode == 0:
+        return True
+    return not engine.own and engine.call("pull", tag, check=False).returncode == 0
 
 
 def fetch_wheels() -> None:
@@ -43,18 +73,22 @@ def fetch_wheels() -> None:
     _run([*pip, "hatchling", "ziglang"])
 
 
-def _make(engine: Engine, tag: str) -> None:
+def _make(engine: Engine, tag: str, recipe: _Recipe, packages: str) -> None:
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         raise NoDocker(f"{tag} cannot be pulled, and only root with debootstrap at hand can make it")
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        _run(["debootstrap", "--variant=minbase", f"--include={_PACKAGES[tag]}", "bookworm", folder])
-        Path(folder, "data").mkdir()
-        os.chown(Path(folder, "data"), 999, 999)
-        Path(folder, "usr/local/bin/python3").symlink_to("/usr/bin/python3")
-        content = subprocess.run(
-            ["tar", "-C", folder, "--exclude=./dev", "-c", "."], capture_output=True, check=True
-        )
-        engine.call("import", "-", tag, input=content.stdout)
+        wanted = (f"--include={recipe.packages}", f"--cache-dir={packages}")
+        _run(["debootstrap", "--variant=minbase", *wanted, "bookworm", folder])
+        if recipe.data:
+            data, owner = Path(folder, recipe.data[0]), recipe.data[1]
+            data.mkdir()
+            os.chown(data, owner, owner)
+        if Path(folder, "usr/bin/python3").exists():
+            Path(folder, "usr/local/bin/python3").symlink_to("/usr/bin/python3")
+        tar = ["tar", "-C", folder, "--exclude=./dev", "-c", "."]
+        content = subprocess.run(tar, capture_output=True, check=True)
+        change = ("--change", recipe.change) if recipe.change else ()
+        engine.call("import", *change, "-", tag, input=content.stdout)
 
 
 def _run(command: list[str]) -> None:

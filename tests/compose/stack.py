@@ -15,8 +15,8 @@ _LOOK_S: Final = 1.0
 # Asked from within the gateway's container: the engine's network may be no part of ours.
 _ASK: Final = """\
 import json, sys, urllib.error, urllib.request as u
-url, key, method, body = sys.argv[1:5]
-headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
+url, who, method, body = sys.argv[1:5]
+headers = {"Authorization": who, "Content-Type": "application/json"}
 asked = u.Request(url, body.encode() or None, headers, method=method)
 try:
     with u.urlopen(asked, timeout=100) as answer: print(json.dumps([answer.status, answer.read().decode()]))
@@ -39,7 +39,7 @@ class Stack:
         ports = ("GATEWAY_PORT=0", "FLOWER_PORT=0", "PROMETHEUS_PORT=0", "GRAFANA_PORT=0")
         offline = ("PIP_NO_INDEX=1",) if engine.own else ()
         with Path(self._env).open("a") as file:
-            file.write("\n".join([*ports, *offline, ""]))
+            file.write("\n".join([*ports, *offline, "CELLBLOCK_WALL_MS=60000", ""]))
 
     def compose(self, *arguments: str) -> str:
         """Run compose; raises RuntimeError with the end of what it said."""
@@ -73,6 +73,21 @@ class Stack:
         [told] = json.loads(self.engine.call("inspect", container).stdout)
         return dict(told)
 
+    def check_locked_down(self, service: str) -> None:
+        """Raise AssertionError where a service's container may do too much, or its image says too much."""
+        [container, *_] = self.containers(service)
+        told = self.inspect(container)
+        host = told["HostConfig"]
+        assert told["Config"]["User"] not in ("", "0", "root"), service
+        assert host["ReadonlyRootfs"], service
+        assert host["CapDrop"] == ["ALL"], service
+        assert not host["CapAdd"], service
+        assert not host["Privileged"], service
+        assert "no-new-privileges:true" in host["SecurityOpt"], service
+        image = self.engine.call("history", "--no-trunc", told["Config"]["Image"]).stdout
+        image += json.dumps(json.loads(self.engine.call("image", "inspect", told["Config"]["Image"]).stdout))
+        assert not [name for name, secret in self.secrets.items() if len(secret) > 12 and secret in image]
+
     def wait_healthy(self, service: str, number: int = 1) -> list[str]:
         """Wait until so many containers of a service are healthy; raises with their logs."""
         give_up = time.monotonic() + _PATIENCE_S
@@ -95,10 +110,14 @@ class Stack:
 
     def ask(self, path: str, body: object = None, method: str = "POST") -> tuple[int, Any]:
         """Ask the gateway with the key that env.sh has made."""
+        who = f"Bearer {self.secrets['GATEWAY_KEY']}"
+        return self.fetch(f"http://127.0.0.1:8194{path}", who, body, method)
+
+    def fetch(self, url: str, who: str = "", body: object = None, method: str = "GET") -> tuple[int, Any]:
+        """Ask what the gateway's container reaches; `who` is the header Authorization."""
         [gateway] = self.containers("gateway")
         said = json.dumps(body) if body is not None else ""
-        url = f"http://127.0.0.1:8194{path}"
-        answer = self.inside(gateway, "python3", "-c", _ASK, url, self.secrets["GATEWAY_KEY"], method, said)
+        answer = self.inside(gateway, "python3", "-c", _ASK, url, who, method, said)
         status, text = json.loads(answer)
         return status, json.loads(text)
 

@@ -60,6 +60,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"inputs": {"a": nested(MAX_DEPTH + 1)}}, "inputs: 'a' is nested too deeply"),
     ({"inputs": {"a": nested(100_000)}}, "inputs: 'a' is nested too deeply"),
     ({"inputs": {"a": "x" * MAX_INPUT_BYTES}}, "inputs: inputs are larger"),
+    ({"inputs": {"a": [{}] * 700_000}}, "inputs: inputs hold more than 2,000,000 values"),
+    ({"inputs": {"a": [1] * 2_000_001}}, "inputs: inputs hold more than 2,000,000 values"),
     ({"outputs": {"r": {"type": "float"}}}, "outputs.r.type: "),
     ({"outputs": {"r": {"type": "string", "children": NUMBER}}}, "outputs.r: only an object"),
     ({"outputs": {"r": deep_spec(20)}}, "outputs.r"),
@@ -149,3 +151,8 @@ def test_a_result_of_another_version_is_refused() -> None:
         Result.model_validate(
             {"v": 2, "job_id": "a", "tenant": "b", "status": "succeeded", "branch": "success"}
         )
+
+
+def test_values_are_counted_and_not_what_stands_in_strings() -> None:
+    given = {"language": "python3", "code": "x", "inputs": {"a": ['{[,"' * 1_000_000], "b": [1] * 1_900_000}}
+    assert read_job(given).inputs == given["inputs"]

@@ -110,4 +110,28 @@ def attack():
 """,
         proofs=14,
     ),
+    Attack(
+        name="the addon that made it",
+        code="""
+def attack():
+    import importlib.machinery, importlib.util
+    folder = next(folder for folder, _ in [(frame.f_globals["__file__"].rpartition("/")[0], frame)
+        for frame in frames() if "_encode" in frame.f_globals])
+    loader = importlib.machinery.ExtensionFileLoader("python.cell", folder + "/cell.abi3.so")
+    addon = importlib.util.module_from_spec(importlib.util.spec_from_loader("python.cell", loader))
+    loader.exec_module(addon)
+    for name, arguments in (("serve", ()), ("lock_zygote", (b"", b"", 0, False))):
+        try:
+            evidence.append([name, "got", repr(getattr(addon, name)(*arguments))])
+        except ValueError:
+            evidence.append([name, "errno", 1])
+
+def frames():
+    step = sys._getframe()
+    while step:
+        yield step
+        step = step.f_back
+""",
+        proofs=2,
+    ),
 ]

@@ -184,6 +184,18 @@ def test_a_full_queue_says_when_to_come_again(keys: Path) -> None:
         assert batch.status == 429
 
 
+def test_bytes_fill_a_queue_too(keys: Path) -> None:
+    with Alone(keys) as alone:
+        Leases(alone.redis, 60_000, Bounds(most_bytes_each=15_000)).reap("cellblock", pause_ms=0)
+        large, huge = (JOB | {"inputs": {"a": "#" * size}} for size in (10_000, 15_000))
+        assert alone.gateway.call("POST", "/v1/jobs", large).status == 202
+        full = alone.gateway.call("POST", "/v1/jobs", large)
+        assert (full.status, full.json["type"]) == (429, "urn:cellblock:problem:queue-full")
+        never = alone.gateway.call("POST", "/v1/jobs", huge)
+        assert (never.status, never.json["type"]) == (413, "urn:cellblock:problem:too-large")
+        assert "15000 may wait" in never.json["detail"]
+
+
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

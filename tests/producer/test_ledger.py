@@ -139,15 +139,15 @@ def test_handing_over_finishes_one_and_begins_the_next(ledger: Ledger, redis: Re
     if flushed:
         redis.script_flush()
     following = JobName("acme", "two")
-    stands, begun = ledger.hand_over(answer(job()), following, "digest")
+    stands, begun = ledger.begin_soon(following, "digest", finished=(answer(job()), None)).read()
     assert stands == answer(job())
     assert isinstance(begun, Begun)
     assert (begun.result, begun.attempts) == (None, 1)
     late = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
-    stands, conflict = ledger.hand_over(late, following, "another digest")
+    stands, conflict = ledger.begin_soon(following, "another digest", finished=(late, None)).read()
     assert stands == answer(job())
     assert isinstance(conflict, JobConflict)
-    _, done = ledger.hand_over(answer(job()), NAME, job().digest())
+    _, done = ledger.begin_soon(NAME, job().digest(), finished=(answer(job()), None)).read()
     assert isinstance(done, Begun)
     assert done.result == answer(job())
 
@@ -175,6 +175,31 @@ def test_a_dead_job_starts_anew(client: Client, ledger: Ledger, redis: Redis) ->
     assert take(redis) == job()
     assert ledger.begin(NAME, job().digest()).attempts == 1
     assert ledger.finish(NAME, answer(job())) == answer(job())
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_who_lost_a_job_is_counted_where_it_is_listed(
+    client: Client, ledger: Ledger, redis: Redis, *, begins: bool
+) -> None:
+    """Also where it is dead, and not where the operator has it start anew."""
+    leases = Leases(redis, 60_000)
+    lease = in_hand(client, redis, job())
+    if begins:
+        ledger.begin(NAME, job().digest(), Turn(lease))
+    leases.release(lease, lost=not begins)  # as the main process does when its pool process dies
+    [waiting] = list_queue(redis, DEFAULT_QUEUE, 10)
+    assert (waiting.attempts, waiting.lost) == (int(begins), 1)
+    given_up = settle_failure(job(), ErrorInfo(kind=ErrorKind.WORKER_LOST))
+    ledger.finish(NAME, given_up, grave=Grave(DEFAULT_QUEUE, task_message(job(), DEFAULT_QUEUE)))
+    [dead] = list_dead(redis, DEFAULT_QUEUE, 10)
+    assert (dead.attempts, dead.lost) == (int(begins), 1)
+    ledger.retry(NAME)
+    delivery = leases.take(DEFAULT_QUEUE, HOLDER)
+    assert delivery is not None
+    assert delivery.lost == 0
+    ledger.begin(NAME, job().digest(), Turn(delivery.lease))
+    [running] = list_queue(redis, DEFAULT_QUEUE, 10)
+    assert (running.attempts, running.lost) == (1, 0)
 
 
 HOLDER = "1-ab-7"
@@ -332,7 +357,7 @@ def test_what_a_cancelled_job_has_used_is_charged(
     ledger.begin(NAME, job().digest(), Turn(delivery.lease, last=False))
     client.attach("one", "acme").cancel()
     share: Any = redis.hget(DEFAULT_QUEUE + SHARES, "acme")
-    waiting, hands, used = (int(number) for number in share.split())
+    waiting, hands, used, _ = (int(number) for number in share.split())
     assert (waiting, hands) == ((1, 0) if per_message == 1 else (0, 1))
     assert used > 0
     # Its holder's own word, which comes later, is charged to nobody.

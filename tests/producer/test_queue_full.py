@@ -42,7 +42,8 @@ def test_a_tenant_may_have_so_many_waiting(client: Client, full: Sequence[Handle
     with pytest.raises(QueueFull) as refused:
         client.submit(job("more"))
     error = refused.value
-    assert (error.tenant, error.bound, error.waiting, error.most) == ("a", "tenant", 3, 3)
+    assert (error.tenant, error.bound, error.measure) == ("a", "tenant", "jobs")
+    assert (error.waiting, error.most, error.more) == (3, 3, 1)
     assert 1 <= error.retry_after_s <= 60
     assert "3 jobs of tenant a wait, and at most 3 may" in str(error)
     assert not redis.exists(record_key(job("more").name))

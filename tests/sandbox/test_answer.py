@@ -71,6 +71,11 @@ def test_brackets_in_strings_do_not_count(text: str) -> None:
     assert parse_object(json.dumps(body).encode()) == body
 
 
+def test_many_of_them_are_no_values() -> None:
+    body = {"a": ["{[," * 1_000_000], "b": [1] * 1_900_000}
+    assert parse_object(json.dumps(body).encode()) == body
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -96,6 +101,7 @@ def test_brackets_in_strings_do_not_count(text: str) -> None:
         (b'{"outputs": {"\\udc00": 1}}', "lone surrogate"),
         (b'{"outputs": {"a": "\xed\xa0\x80"}}', "not valid Unicode"),
         (b'{"outputs": {"a": "\xff"}}', "not valid Unicode"),
+        (b'{"outputs": {"a": [' + b"{}," * 700_000 + b"1]}}", "more than 2,000,000 values"),
         (b'{"error": null}', "none of a cell's"),
         (b'{"error": {}}', "none of a cell's"),
         (b'{"error": {"kind": []}}', "none of a cell's"),

@@ -1,6 +1,7 @@
 """Cells are copies of one process, but no two draw the same random numbers."""
 
 import json
+from pathlib import Path
 
 import pytest
 from cellblock_sandbox import Program, Sandbox, python_runtime
@@ -36,6 +37,14 @@ def assert_all_differ(sandbox: Sandbox, code: str) -> None:
 
 def test_the_standard_library(sandbox: Sandbox) -> None:
     assert_all_differ(sandbox, DRAW)
+
+
+def test_what_a_preloaded_package_has_drawn_is_not_shared(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "drawing.py").write_text("import random\nrandom.gauss(0, 1)\n")  # it draws two and keeps one
+    code = "import random\ndef main(): return {'gauss': random.gauss(0, 1)}"
+    with Sandbox(python_runtime(packages=tmp_path, preload=("drawing",))) as sandbox:
+        assert sandbox.run(Program(code=code)).outputs != sandbox.run(Program(code=code)).outputs
 
 
 def test_numpy() -> None:

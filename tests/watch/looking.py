@@ -1,11 +1,16 @@
-"""Looks at a worker as Prometheus and an orchestrator do."""
+"""Looks at a worker as Prometheus, an orchestrator and Flower do."""
 
 import json
 import re
+import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.error import HTTPError
 
+from celery import Celery
+from cellblock_worker.urls import backend_url
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.stack import Stack
@@ -44,3 +49,21 @@ def metrics(url: str) -> dict[str, list[tuple[dict[str, str], float]]]:
 def total(samples: list[tuple[dict[str, str], float]], **labels: str) -> float:
     """The sum of those with these labels."""
     return sum(value for had, value in samples if labels.items() <= had.items())
+
+
+@contextmanager
+def events(url: str) -> Iterator[list[dict[str, Any]]]:
+    """Asks all workers of a Redis for events, as Flower does, and reads those about jobs."""
+    seen: list[dict[str, Any]] = []
+    app = Celery(broker=backend_url(url), set_as_current=False)
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"*": seen.append})
+        thread = threading.Thread(target=receiver.capture, kwargs={"limit": None, "wakeup": False})
+        thread.start()
+        try:
+            assert app.control.enable_events(reply=True)
+            wait_for(lambda: seen)  # at least a heartbeat: from now on it hears all
+            yield seen
+        finally:
+            receiver.should_stop = True
+            thread.join()

@@ -1,10 +1,10 @@
 """Flower beside a real worker: what it shows, to whom, and what can be done from it."""
 
 import json
-import socket
 import time
 import urllib.request
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +19,9 @@ from cellblock_worker.cli.parts import part
 from cellblock_worker.embedded import EmbeddedServer
 from cellblock_worker.flower import environ_of
 
+from tests.support.ports import free_port
 from tests.support.stack import Stack
+from tests.watch.looking import events
 from tests.worker.harness import wait_for
 
 AUTH = "operator:secret-of-flower"
@@ -49,9 +51,7 @@ class Flower:
 
 @contextmanager
 def flower(url: str, state: Path) -> Iterator[Flower]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     environ = environ_of(url, "cellblock", AUTH, state, ("127.0.0.1", port))
     with part("Flower", ("celery", "flower"), environ, 20) as process:
         it = Flower(f"http://127.0.0.1:{port}")
@@ -150,6 +150,36 @@ def shows_nothing_secret(it: Flower, seen: Job, password: str) -> None:
     for path, page in {path: it.ask(path) for path in pages}.items() | {("/api/workers", told)}:
         assert SECRET not in page, path
         assert password not in page, path
+
+
+def telling() -> list[Job]:
+    """Jobs of all kinds, with the secret wherever a job may have one."""
+    return [
+        *(job(), job("nodejs"), job(code=f"def main(a, s):\n    raise ValueError('{SECRET}', a)")),
+        *(job(code=f"def main(a, s):\n    open('/etc/{SECRET}')"), job(code=f"def main({SECRET}:")),
+        job("nodejs", code=f"const main = ({{a}}) => {{ throw new Error(a + '{SECRET}') }}"),
+    ]
+
+
+def test_celerys_own_events_show_nothing_secret(tmp_path: Path) -> None:
+    with ExitStack() as parts:
+        stack = parts.enter_context(Stack(CELLBLOCK_EVENTS="full"))
+        client = parts.enter_context(Client(stack.url))
+        client.run(job(), timeout=60)
+        it = parts.enter_context(flower(stack.url, tmp_path / "flower.db"))
+        wait_for(lambda: ask_for_events(it, client))
+        seen = parts.enter_context(events(stack.url))
+        ran = {handle.name.task_id for handle in client.submit_many(telling())}
+        client.submit_many(telling(), per_message=len(ran))
+        three = dict.fromkeys(("task-received", "task-started", "task-succeeded"), len(ran))
+        wait_for(lambda: Counter(event["type"] for event in seen if event.get("uuid") in ran) == three)
+        wait_for(lambda: [event for event in seen if event.get("result") == f"<Results jobs={len(ran)}>"])
+        assert SECRET not in json.dumps(seen)
+        tasks = wait_for(lambda: found if ran <= (found := json.loads(it.ask("/api/tasks"))).keys() else None)
+        for task in tasks:
+            for path in (f"/task/{task}", f"/api/task/info/{task}"):
+                assert SECRET not in it.ask(path), path
+        assert SECRET not in json.dumps(tasks)
 
 
 def test_a_password_is_a_must(tmp_path: Path) -> None:

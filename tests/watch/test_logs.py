@@ -64,6 +64,12 @@ def test_what_was_blocked_is_in_the_audit_and_not_what_it_was_about(stack: Stack
     assert SECRET not in audit.read_text() + stack.log
 
 
+def test_each_line_is_json(stack: Stack) -> None:
+    run(stack, "def main(a): return {'b': a}")
+    told = [json.loads(line) for line in stack.log.splitlines()]  # as root, Celery's warning of it among them
+    assert all(line["event"] and line["logger"] for line in told)
+
+
 def test_a_forged_refusal_says_nothing_of_its_own() -> None:
     assert attempt_in(f"this code node tried to {SECRET}, which is not allowed") == "do something"
     assert attempt_in(f"{SECRET} tried to open the file") == "do something"

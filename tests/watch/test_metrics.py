@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cellblock_producer import Client
 from cellblock_producer.contract import Job
+from redis import Redis
 
 from tests.support.stack import Stack
 from tests.watch.looking import address_of, metrics, total
@@ -21,7 +22,11 @@ NETWORK = "import socket\ndef main():\n    socket.create_connection(('10.0.0.1',
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with Stack(CELLBLOCK_HTTP="127.0.0.1:0", CELLBLOCK_METRICS_TENANTS="2") as stack:
+    with Stack(
+        CELLBLOCK_HTTP="127.0.0.1:0",
+        CELLBLOCK_METRICS_TENANTS="2",
+        CELLBLOCK_MAX_QUEUED_BYTES="1000000",
+    ) as stack:
         yield stack
 
 
@@ -75,11 +80,14 @@ def test_tenants_beyond_the_first_few_share_a_label(client: Client, url: str) ->
     assert {"default", "other"} < tenants
 
 
-def test_the_queue_the_slots_and_the_sandbox_are_told_of(url: str) -> None:
+def test_the_queue_the_slots_and_the_sandbox_are_told_of(stack: Stack, url: str) -> None:
     told = metrics(url)
     assert total(told["cellblock_redis_up"]) == 1
     places = [labels["place"] for labels, _ in told["cellblock_queue_messages"]]
     assert places == ["waiting", "in_hand", "dead"]
+    assert total(told["cellblock_queue_bytes"]) == 0
+    with Redis.from_url(stack.url) as redis:  # the bounds that it tells clients
+        wait_for(lambda: redis.hget("cellblock:shares", "*bounds") == b"100000 50000 1000000 268435456")
     assert [labels["slot"] for labels, _ in told["cellblock_slot_memory_bytes"]] == ["0", "1"]
     assert all(value > 10 << 20 for _, value in told["cellblock_slot_memory_bytes"])
     assert total(told["cellblock_sandbox_layer"], layer="seccomp") == 1

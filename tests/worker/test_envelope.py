@@ -109,6 +109,26 @@ def test_a_refused_batch_tells_whose_it_was() -> None:
     assert [name.id for name in verdict.names] == ["the-id", "other", "several.2"]
 
 
+@pytest.mark.parametrize("place", ["body", "argsrepr"])
+def test_what_would_take_much_memory_is_not_parsed(place: str) -> None:
+    many: list[object] = [{}] * 750_000
+    message = envelope(JOB | {"inputs": {"a": many if place == "body" else "{[" * 750_000}})
+    message["headers"]["id"] = "whose"
+    if place == "argsrepr":
+        message["headers"][place] = many
+    verdict = admit(json.dumps(message).encode(), "cellblock")
+    assert isinstance(verdict, Refused)
+    assert "too many values" in verdict.reason
+    assert [name.id for name in verdict.names] == (["whose"] if place == "body" else [])
+
+
+def test_what_stands_in_strings_is_no_value() -> None:
+    text = '{[,"\\' * 750_000
+    verdict = admit(json.dumps(envelope(JOB | {"inputs": {"a": text}})).encode(), "cellblock")
+    check(verdict)
+    assert isinstance(verdict, Admitted)
+
+
 def test_describes_a_batch_as_the_client_does() -> None:
     jobs = [Job.model_validate(JOB | {"tenant": "acme", "id": f"n{number}"}) for number in range(3)]
     head, tail = batch_message(jobs, "cellblock", "the-batch")

@@ -108,8 +108,8 @@ def test_runtimes_that_do_not_fit_are_refused(given: str, told: str) -> None:
 
 
 def test_output_rules_are_a_preset_by_name() -> None:
-    assert Settings.from_env({}).rules() == OutputRules()
-    assert Settings.from_env({"CELLBLOCK_OUTPUT_RULES": "dify"}).rules() == OUTPUT_RULES["dify"]
+    assert Settings.from_env({}).rules == OutputRules()
+    assert Settings.from_env({"CELLBLOCK_OUTPUT_RULES": "dify"}).rules == OUTPUT_RULES["dify"]
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_output_rules_are_a_preset_by_name() -> None:
 def test_each_limit_of_outputs_may_differ_from_the_preset(preset: str, limit: str) -> None:
     given = {"CELLBLOCK_OUTPUT_RULES": preset, f"CELLBLOCK_OUTPUT_{limit.upper()}": "7"}
     changed: dict[str, Any] = {limit: 7}
-    assert Settings.from_env(given).rules() == replace(OUTPUT_RULES[preset], **changed)
+    assert Settings.from_env(given).rules == replace(OUTPUT_RULES[preset], **changed)
 
 
 @pytest.mark.parametrize(("given", "kept"), [("keep", True), ("refuse", False)])
 def test_outputs_that_are_not_declared_are_kept_or_refused(given: str, kept: bool) -> None:
     settings = Settings.from_env({"CELLBLOCK_OUTPUT_RULES": "dify", "CELLBLOCK_OUTPUT_UNDECLARED": given})
-    assert settings.rules() == replace(OUTPUT_RULES["dify"], allow_undeclared=kept)
+    assert settings.rules == replace(OUTPUT_RULES["dify"], allow_undeclared=kept)
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,25 @@ def test_who_is_done_in_time_does_not_wait_for_the_grace_time(
         assert running.result(WAIT_S).attempts == 1
 
 
+def test_ctrl_c_ends_it_as_sigterm_does(server: EmbeddedServer, client: redis.Redis) -> None:
+    with WorkerProcess(server.url).wait_until_ready() as worker:
+        assert worker.stop(signal.SIGINT) == 0
+        assert "SecurityWarning" not in worker.log
+    with Client(server.url) as producer, WorkerProcess(server.url).wait_until_ready() as worker:
+        running = producer.submit(_job("slow"))
+        wait_for(lambda: _is_running(client, running))
+        assert worker.stop(signal.SIGINT) == 0
+        assert running.result(WAIT_S).attempts == 1
+    with (
+        Client(server.url) as producer,
+        WorkerProcess(server.url, GRACE_S="0.5").wait_until_ready() as worker,
+    ):
+        handed_back = producer.submit(_job("hang"))
+        wait_for(lambda: _is_running(client, handed_back))
+        assert worker.stop(signal.SIGINT) == 0
+        wait_for(lambda: client.zcard("cellblock:waiting:default") == 1)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_rolling_restart_stalls_nobody_for_longer_than_it_takes(
     server: EmbeddedServer, client: redis.Redis, count: int

@@ -12,20 +12,23 @@ import ctypes
 import gc
 import logging
 import os
+import signal
+import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, Task, signals
 from celery.apps.worker import Worker as StockWorker
+from celery.exceptions import SecurityWarning
 from celery.loaders.app import AppLoader
 from celery.utils.nodenames import host_format
-from cellblock_producer.contract import ErrorKind, Job
+from cellblock_producer.contract import ErrorKind
 from cellblock_producer.leases import Lease
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
-from . import revoke, transport
+from . import logs, revoke, transport
 from .batch import run_batch
 from .envelope import Admitted
 from .holding import Holding
@@ -72,7 +75,6 @@ class Cellblock(Celery):
     check: Callable[[], None] | None
     warm_up: Callable[[], None] | None
     prepare: Callable[[], None] | None
-    expect: Callable[[Job], None] | None
     cool_down: Callable[[], None] | None
     watch: "Watch | None" = None
 
@@ -81,11 +83,6 @@ class Cellblock(Celery):
     def time_limit_s(self, jobs: int) -> float:
         """Return the seconds after which a pool process that has a message of so many jobs is killed."""
         return LAST_RESORT_S + self.settings.wall_ms / 1000 + (jobs - 1) * _seconds_per_job(self.settings)
-
-    def expect_overlapped(self, job: Job) -> None:
-        """Have `expect` called when the ledger's next command is sent and before its answer is read."""
-        if self.expect is not None:
-            self.link.overlap(partial(self.expect, job))
 
     def give_up(self, message: Admitted) -> bool:
         """Answer the jobs of a message that costs workers before they begin it; False where Redis is away."""
@@ -137,6 +134,16 @@ class Worker(StockWorker):
         ours = {"without_gossip": True, "without_mingle": True, "quiet": True}
         super().__init__(app, hostname, **(options | ours))
         self._end = Shutdown(cast("Cellblock", self.app).settings.grace_s)
+
+    def on_before_init(self, quiet: bool = False, **options: Any) -> None:
+        """Let Celery look at who we are, without its words to root, which are about pickles and its --uid."""
+        with warnings.catch_warnings(action="ignore", category=SecurityWarning):
+            super().on_before_init(quiet, **options)
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Have Celery heed signals, Ctrl-C as SIGTERM: its exit code would be that of a failure else."""
+        super().install_platform_tweaks(worker)
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
 
     def start(self) -> None:
         """Run until a signal; raises SystemExit with code 3, before a job is taken, where `check` objects."""
@@ -219,7 +226,6 @@ def create_app(
     check: Callable[[], None] | None = None,
     warm_up: Callable[[], None] | None = None,
     prepare: Callable[[], None] | None = None,
-    expect: Callable[[Job], None] | None = None,
     cool_down: Callable[[], None] | None = None,
 ) -> Cellblock:
     """Return the application with its one task.
@@ -231,8 +237,6 @@ def create_app(
         warm_up: called in each pool process before it takes a job; it has a minute.
         prepare: called in a pool process after each job, so that what the next one needs is made meanwhile:
             when its Result is written, and between the jobs of a batch before that.
-        expect: called in a pool process for each job that came alone, before it is known whether it is to be
-            run, while the server is asked; it must not raise.
         cool_down: called in each pool process before it ends, unless it is killed.
     """
     transport.register()
@@ -244,7 +248,6 @@ def create_app(
     app.news = News(settings)
     app.sending = Sending(settings)
     app.check, app.warm_up, app.prepare, app.cool_down = check, warm_up, prepare, cool_down
-    app.expect = expect
     app.conf.update(_celery_settings(app))
     _register_task(app, execute)
     return app
@@ -255,6 +258,7 @@ def start_worker(settings: Settings, **hooks: Any) -> int:
 
     `hooks` are those of `create_app`.
     """
+    logs.configure(settings)  # Celery warns, of root for one, before it asks us to
     worker = create_app(settings, **hooks).Worker(hostname=host_format(f"cellblock-{os.getpid()}@%h"))
     worker.start()
     return int(worker.exitcode or 0)
@@ -274,11 +278,11 @@ def _register_task(app: Cellblock, execute: Execute) -> None:
         station = Station(
             worker=self.request.hostname or "",
             settings=app.settings,
-            ledger=app.link.ledger,
+            ledger=app.link.own_ledger,
             execute=execute,
             prepare=app.prepare or _nothing,
-            expect=app.expect_overlapped,
             lease=sealed.lease,
+            fresh=sealed.fresh,
             stops=app.stops,
             closes=bool(self.request.ignore_result),
         )

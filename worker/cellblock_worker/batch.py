@@ -14,13 +14,15 @@ from collections.abc import Sequence
 import redis
 from cellblock_producer.contract import Job, Result
 from cellblock_producer.errors import JobConflict
-from cellblock_producer.ledger import Begun, JobBusy, LeaseLost, NotBegun
+from cellblock_producer.ledger import JobBusy, LeaseLost
 
 from .joblog import log_result
 from .replies import reply_to_unread
 from .sealed import SealedJob
 from .task import (
+    Start,
     Station,
+    begin,
     heed_revocation,
     in_conflict,
     not_run,
@@ -78,8 +80,9 @@ class _Turns:
             to = reply_to_unread(sealed, self._station.settings)
             self._tell(self._station.ledger.finish(sealed.name, job, turn, reply_to=to))
             return
-        begun = self._begin(job, last=last and self.due is None)
-        self._started = time.monotonic()
+        start = self._begin(job, last=last and self.due is None)
+        begun = start.begun
+        self._started = time.monotonic() - start.seconds
         if isinstance(begun, JobBusy) and begun.for_ms:
             self._put_off(begun.for_ms)
         elif isinstance(begun, LeaseLost | JobBusy):
@@ -89,7 +92,7 @@ class _Turns:
         elif begun.result is not None:
             self._tell(begun.result)
         else:
-            self._ran(job, run_begun(job, begun, self._station))
+            self._ran(job, run_begun(job, start, self._station))
             self._station.prepare()  # at once: here it is the next job that waits
 
     def write(self, *, last: bool = False) -> None:
@@ -112,25 +115,19 @@ class _Turns:
         due = time.monotonic() + delay_ms / 1000
         self.due = due if self.due is None else min(due, self.due)
 
-    def _begin(self, job: Job, *, last: bool) -> Begun | NotBegun:
-        station, turn = self._station, self._station.turn(last=last)
-        digest, to = job.digest(), station.reply_to(job)
-        if self._unwritten is not None:
-            before, result = self._unwritten
-            grave = station.grave(before, result)
-            stands, begun = station.ledger.hand_over(
-                result, job.name, digest, turn, grave, job.deadline_ms, to
-            )
-            self._tell(stands)
-            return begun
-        try:
-            return station.ledger.begin(job.name, digest, turn, job.deadline_ms, to)
-        except (JobConflict, LeaseLost, JobBusy) as not_begun:
-            return not_begun
+    def _begin(self, job: Job, *, last: bool) -> Start:
+        if self._unwritten is None:
+            return begin(job, self._station, last=last)
+        before, result = self._unwritten
+        ms = (time.monotonic() - self._started) * 1000
+        start = begin(job, self._station, last=last, finished=(result, self._station.grave(before, result)))
+        assert start.stands is not None
+        self._tell(start.stands, ms)
+        return start
 
-    def _tell(self, stands: Result) -> None:
+    def _tell(self, stands: Result, ms: float | None = None) -> None:
         self._unwritten = None
         if self._keep:
             self.results.append(stands)
-        log_result(stands, (time.monotonic() - self._started) * 1000)
+        log_result(stands, (time.monotonic() - self._started) * 1000 if ms is None else ms)
         heed_revocation(stands, self._station)

@@ -17,6 +17,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from celery.utils.time import maybe_iso8601
+from cellblock_producer.jsonvalue import MAX_VALUES, too_many_values
 from cellblock_producer.keys import DEFAULT_PRIORITY, JobName
 from cellblock_producer.wire import MAX_BATCH, TASK_NAME
 
@@ -30,6 +31,7 @@ JOBS_HEADER = "jobs"
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,255}")
 _LABELS_SHOWN = 300  # characters
+_MORE_VALUES = 100_000  # that a message may have beside a job's inputs
 _LANGUAGES = ("python3", "nodejs", "python", "javascript")
 
 
@@ -225,6 +227,8 @@ def _names_in(found: Mapping[str, Any]) -> tuple[JobName, ...]:
 
 
 def _json(text: bytes | str, what: str) -> object:
+    if too_many_values(text, MAX_VALUES + _MORE_VALUES):
+        raise _RefusalError(f"{what} holds too many values")
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError):

@@ -51,7 +51,7 @@ def execute(job: Job, settings: Settings, stop: Callable[[], bool] | None = None
         return settle_failure(job, ErrorInfo(kind=ErrorKind.INVALID_JOB, message=str(error)))
     program = Program(code=job.code, mode=_MODES[job.mode])
     outcome = sandbox.run(program, job.inputs, limits_of(job, settings), prepare=False, stop=stop)
-    return settle(job, outcome, settings.rules())
+    return settle(job, outcome, settings.rules)
 
 
 def limits_of(job: Job, settings: Settings) -> Limits:

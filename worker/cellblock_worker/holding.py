@@ -21,6 +21,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 import redis
+from cellblock_producer.calls import Line
 from cellblock_producer.keys import TOKEN
 from cellblock_producer.leases import Bounds, Delivery, Lease, Leases, Released, Stray
 
@@ -43,8 +44,15 @@ class Holding:
     def __init__(self, settings: Settings, stops: Stops, *, time_limit_s: float) -> None:
         """`time_limit_s`: for how long a job may go on that the pool says nothing more about."""
         self._queue = settings.queue
-        bounds = Bounds(settings.max_queued, settings.max_queued_per_tenant)
-        self._leases = Leases(connect(settings.redis_url, patient=False), settings.lease_ms, bounds)
+        bounds = Bounds(
+            settings.max_queued,
+            settings.max_queued_per_tenant,
+            settings.max_queued_bytes,
+            settings.max_queued_bytes_per_tenant,
+        )
+        client = connect(settings.redis_url, patient=False)
+        self._line = Line(client)  # the main thread's
+        self._leases = Leases(client, settings.lease_ms, bounds, self._line)
         self._time_limit_s = time_limit_s
         self._tick_s = min(_LONGEST_TICK_S, settings.lease_ms / 1000 / _TICKS_IN_A_LEASE)
         self._stops = stops
@@ -86,6 +94,7 @@ class Holding:
         if self._thread is not None:
             self._thread.join(_JOIN_S)
         self._queue_stranded()
+        self._line.close()
         self._leases.redis.close()
 
     def take(self, queue: str) -> Delivery | None:

@@ -2,11 +2,10 @@
 
 import logging
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import redis
+from cellblock_producer.calls import Line
 from cellblock_producer.contract import (
     ErrorInfo,
     ErrorKind,
@@ -46,20 +45,6 @@ _log = logging.getLogger(__name__)
 _refusals = logging.getLogger(REFUSALS)
 
 
-class Overlapping(redis.Redis):
-    """A client that can have something done while the server works on its next command."""
-
-    meanwhile: Callable[[], None] | None = None
-    """Called once, when the next command is sent and before its answer is read; it must not raise."""
-
-    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:  # noqa: ANN401
-        """Read an answer; redis-py calls this for each command when it is sent."""
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile is not None:
-            meanwhile()
-        return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
-
-
 class LedgerLink:
     """The ledger as this process reaches it. Errors of redis-py pass through where nothing else is said."""
 
@@ -67,31 +52,35 @@ class LedgerLink:
         self._settings = settings
         self._main_pid = os.getpid()
         self._pid = 0
-        self._redis: Overlapping | None = None
+        self._redis: redis.Redis | None = None
+        self._line: Line | None = None
 
     @property
     def ledger(self) -> Ledger:
         """The ledger, on a connection of this process's own."""
+        return self._ledger(self._client())
+
+    @property
+    def own_ledger(self) -> Ledger:
+        """The same for the one thread that runs jobs, which keeps a connection for it."""
+        client = self._client()
+        self._line = self._line or Line(client)
+        return self._ledger(self._line)
+
+    def _ledger(self, redis: "redis.Redis | Line") -> Ledger:
         settings = self._settings
         return Ledger(
-            self._client(),
+            redis,
             ttl_s=settings.result_ttl_s,
             lease_ms=settings.lease_ms,
             max_attempts=settings.max_attempts,
         )
 
-    def overlap(self, meanwhile: Callable[[], None]) -> None:
-        """Have something done while the next command's answer is under way; it must not raise."""
-        client = self._client()
-        if client.connection is None:
-            # One thread uses it; to take a connection out of a pool and put it back costs half of a call.
-            with suppress(redis.RedisError):  # the command itself will see to it
-                client.connection = client.connection_pool.get_connection()
-        client.meanwhile = meanwhile
-
     def close(self) -> None:
         """Close the connection; the next use makes a new one."""
-        client, self._redis = self._redis, None
+        (client, self._redis), (line, self._line) = (self._redis, None), (self._line, None)
+        if line is not None:
+            line.close()
         if client is not None:
             client.close()
 
@@ -167,16 +156,16 @@ class LedgerLink:
         tally.count_unrun(result)
         return True
 
-    def _client(self) -> Overlapping:
+    def _client(self) -> redis.Redis:
         if self._redis is None or self._pid != os.getpid():
-            self._pid = os.getpid()
+            self._pid, self._line = os.getpid(), None
             self._redis = connect(self._settings.redis_url, patient=self._pid != self._main_pid)
         return self._redis
 
 
-def connect(url: str, *, patient: bool) -> Overlapping:
+def connect(url: str, *, patient: bool) -> redis.Redis:
     """Return a client for `url`; it connects on first use and retries, longer if `patient`."""
-    return Overlapping.from_url(  # type: ignore[return-value] # it says Redis of whatever class
+    return redis.Redis.from_url(
         url,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,

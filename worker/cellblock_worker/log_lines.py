@@ -34,6 +34,7 @@ def configure(level_name: str, form: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)  # they would be lines of another form
     pool = logging.getLogger("multiprocessing")  # billiard's; it does not propagate
     pool.handlers = [handler]
     pool.setLevel(logging.WARNING)

@@ -1,6 +1,7 @@
 """The operator's settings of what outputs may be: a preset, and what differs from it."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from cellblock_producer.contract import OUTPUT_RULES, OutputRules
@@ -62,6 +63,7 @@ class OutputSettings(BaseModel):
         default=None, description="Most elements of an array[object]"
     )
 
+    @cached_property
     def rules(self) -> OutputRules:
         """The rules that these settings say."""
         given = {name: getattr(self, f"output_{name}") for name in _LIMITS}

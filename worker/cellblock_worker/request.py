@@ -49,7 +49,7 @@ class Request(StockRequest):
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
         (what,), kwargs, embed = self._payload
-        self._sealed = Sealed(self.id, message.body, message.lease)
+        self._sealed = Sealed(self.id, message.body, message.lease, fresh=message.fresh)
         self._args = (self._sealed,)
         self._batch = isinstance(what, list)
         if self._batch:  # the task's own limit is that of one job

@@ -48,6 +48,8 @@ class Sealed(_Hidden):
     task_id: str
     body: bytes
     lease: Lease
+    fresh: bool = False
+    """Whether its jobs were new when it was submitted and none of them was begun since."""
 
     def open(self) -> list[SealedJob] | SealedJob:
         """Return the job, or a list of jobs where the message is a batch."""

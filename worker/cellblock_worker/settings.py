@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from cellblock_producer.contract import Language
-from cellblock_producer.scripts import MOST, MOST_EACH
+from cellblock_producer.scripts import MOST, MOST_BYTES, MOST_BYTES_EACH, MOST_EACH
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from .output_settings import OutputSettings
@@ -91,6 +91,19 @@ class Settings(OutputSettings, ReplySettings):
         ge=1,
         le=100_000_000,
         description="Jobs of one tenant that may wait on the queue.",
+    )
+    max_queued_bytes: int = Field(
+        default=MOST_BYTES,
+        ge=0,
+        le=1 << 50,
+        description="Bytes of jobs that may wait on the queue in all, those that wait for a retry included; "
+        "they are in Redis's memory. 0: no bound. A client that submits more gets QueueFull.",
+    )
+    max_queued_bytes_per_tenant: int = Field(
+        default=MOST_BYTES_EACH,
+        ge=0,
+        le=1 << 50,
+        description="Bytes of one tenant's jobs that may wait on the queue. 0: no bound.",
     )
     runtimes: Annotated[dict[str, RuntimeSettings], BeforeValidator(read_runtimes)] = Field(
         default={name: RuntimeSettings(language=Language(name)) for name in DEFAULTS},

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Final, TypedDict
 
@@ -36,7 +35,6 @@ class Hooks(TypedDict):
     check: Callable[[], None]
     warm_up: Callable[[], None]
     prepare: Callable[[], None]
-    expect: Callable[[Job], None]
     cool_down: Callable[[], None]
 
 
@@ -46,7 +44,6 @@ def hooks(settings: Settings) -> Hooks:
         check=partial(check, settings),
         warm_up=partial(open, settings),
         prepare=prepare,
-        expect=expect,
         cool_down=close,
     )
 
@@ -88,12 +85,6 @@ def _tell(name: str, trouble: str) -> None:
         _log.error("runtime %s: no fresh zygote can be had, the old one goes on: %s", name, trouble)
     else:
         _log.info("runtime %s: a fresh zygote could be had again", name)
-
-
-def expect(job: Job) -> None:
-    """Wait for the standby that the job will need, if it is on its way; never raises."""
-    with suppress(NoSuchRuntime):
-        sandbox_for(job).expect()
 
 
 def close() -> None:

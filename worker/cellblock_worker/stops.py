@@ -12,6 +12,7 @@ import hashlib
 import logging
 import mmap
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -52,14 +53,19 @@ class Stops:
 class Stop:
     """Asked while a job runs whether it is to stop."""
 
-    __slots__ = ("_keys", "_lease", "_name", "_stops")
+    __slots__ = ("_keys", "_lease", "_name", "_refused", "_stops")
 
-    def __init__(self, stops: Stops, lease: Lease, name: JobName) -> None:
-        self._stops, self._lease, self._name = stops, lease, name
+    def __init__(
+        self, stops: Stops, lease: Lease, name: JobName, refused: Callable[[], bool] | None = None
+    ) -> None:
+        """`refused`: says, at once, whether the ledger has said meanwhile that the job is not to be run."""
+        self._stops, self._lease, self._name, self._refused = stops, lease, name, refused
         self._keys: tuple[bytes, bytes] | None = None
 
     def __call__(self) -> bool:
         """Say whether the job, or all of its message, is to stop."""
+        if self._refused is not None and self._refused():
+            return True
         if self._keys is None:  # most jobs are done before anybody asks
             holder = self._lease.holder
             self._keys = _key(holder), _key(f"{holder} {self._name}")

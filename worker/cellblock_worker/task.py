@@ -3,6 +3,10 @@
 open, validate -> begin -> (done | expired | too many attempts | execute) -> finish -> Result
                                                                       └-> postpone -> Retry: it is put back
 
+A job that nobody has begun yet runs while the ledger is asked: what a cell does is seen by nobody, so if the
+answer is no, nothing has happened but that the cell is killed. The question is on its way to the server
+before the run starts, so that an attempt is counted whatever the run does to this process.
+
 batch.py does it for several that came in one message.
 """
 
@@ -12,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 import redis
 from celery.exceptions import Ignore, Reject, Retry
@@ -29,7 +34,7 @@ from cellblock_producer.errors import InvalidJob, JobConflict
 from cellblock_producer.job import read_job
 from cellblock_producer.keys import JobName, record_key
 from cellblock_producer.leases import Lease
-from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, Turn
+from cellblock_producer.ledger import Begun, Grave, JobBusy, LeaseLost, Ledger, NotBegun, Turn
 from cellblock_producer.outbox import reply_to
 from cellblock_producer.wire import task_message
 
@@ -63,9 +68,9 @@ class Station:
     execute: Execute
     prepare: Callable[[], None]
     """Has what the next job needs made in the background."""
-    expect: Callable[[Job], None]
-    """Has that made ready which a job needs, while the server answers to the next command."""
     lease: Lease
+    fresh: bool
+    """Whether the jobs of the message were new when it was submitted and none of them was begun since."""
     stops: Stops
     closes: bool
     """Whether the message is done with the Result of its last job; else the main process says when it is."""
@@ -79,8 +84,8 @@ class Station:
         return reply_to(self.settings.queue, job.reply)
 
     def digest(self, job: Job) -> str:
-        """Return what tells the job from others of its name; "" where its own record brought it."""
-        return "" if self.lease.unit == record_key(job.name) else job.digest()
+        """Return what tells the job from others of its name; "" where a client's script has seen to that."""
+        return "" if self.fresh or self.lease.unit == record_key(job.name) else job.digest()
 
     def grave(self, job: Job, result: Result) -> Grave | None:
         """Return how the job is to be kept for the operator, if it is."""
@@ -119,15 +124,14 @@ def _answer(sealed: SealedJob, station: Station) -> Result:
     if isinstance(job, Result):
         to = reply_to_unread(sealed, station.settings)
         return ledger.finish(name, job, station.turn(), reply_to=to)
-    station.expect(job)
-    try:
-        digest, to = station.digest(job), station.reply_to(job)
-        begun = ledger.begin(name, digest, station.turn(), job.deadline_ms, to)
-    except JobConflict as conflict:
-        return in_conflict(job, conflict, station)
-    if begun.result is not None:
-        return begun.result
-    result = run_begun(job, begun, station)
+    start = begin(job, station)
+    if isinstance(start.begun, JobConflict):
+        return in_conflict(job, start.begun, station)
+    if not isinstance(start.begun, Begun):
+        raise start.begun
+    if start.begun.result is not None:
+        return start.begun.result
+    result = run_begun(job, start, station)
     put_off = postpone(job, result, station)
     if isinstance(put_off, int):
         raise put_back(put_off)
@@ -151,6 +155,41 @@ def read_sealed(sealed: SealedJob, station: Station) -> Job | Result:
     return settle_failure(job, ErrorInfo(kind=ErrorKind.INVALID_JOB, message=problem), execution)
 
 
+class Start(NamedTuple):
+    """How a job was begun, or why it was not."""
+
+    begun: Begun | NotBegun
+    ran: Result | None
+    """What came of it where it ran meanwhile; it counts for nothing if the job was not begun."""
+    seconds: float
+    """How long that took."""
+    stands: Result | None
+    """The Result that stands of the job that was finished before, if one was."""
+
+
+def begin(
+    job: Job, station: Station, *, last: bool = True, finished: tuple[Result, Grave | None] | None = None
+) -> Start:
+    """Begin a job, in the round trip that finishes another one if there is one, and run it meanwhile if it
+    is fresh. One with a deadline is never started before the server has looked at its clock.
+    """
+    digest, to = station.digest(job), station.reply_to(job)
+    beginning = station.ledger.begin_soon(
+        job.name, digest, station.turn(last=last), job.deadline_ms, to, finished
+    )
+    ran, started = None, time.monotonic()
+    if station.fresh and job.deadline_ms is None:
+        ran = _execute(job, station, beginning.refused)
+    seconds = time.monotonic() - started
+    stands, begun = beginning.read()
+    if begun is None:  # its record is gone meanwhile, so what the client's script has found holds no more
+        begun = station.ledger.begin_soon(
+            job.name, job.digest(), station.turn(last=last), job.deadline_ms, to
+        ).read()[1]
+        assert begun is not None
+    return Start(begun, ran, seconds, stands)
+
+
 def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
     """Return the answer to a job whose name belongs to another one."""
     # The name's Result belongs to the other job, so this one is answered but not recorded.
@@ -158,10 +197,11 @@ def in_conflict(job: Job, conflict: JobConflict, station: Station) -> Result:
     return settle_failure(job, error, Execution(worker=station.worker))
 
 
-def run_begun(job: Job, begun: Begun, station: Station) -> Result:
-    """Run a job that was begun, or say why it is not run; the Result is not written yet."""
-    started = time.monotonic()
-    result = _complete(_decide(job, begun, station), begun, station.worker)
+def run_begun(job: Job, start: Start, station: Station) -> Result:
+    """Run a job that was begun, unless it has run, or say why it is not run; its Result is to be written."""
+    assert isinstance(start.begun, Begun)
+    started = time.monotonic() - start.seconds
+    result = _complete(_decide(job, start.begun, start.ran, station), start.begun, station.worker)
     tally.count(job, result, time.monotonic() - started)
     return result
 
@@ -207,13 +247,18 @@ def not_run(name: JobName, trouble: redis.RedisError | LeaseLost | JobBusy) -> R
     return Reject("Redis failed or the job is being run", requeue=True)
 
 
-def _decide(job: Job, begun: Begun, station: Station) -> Result:
+def _decide(job: Job, begun: Begun, ran: Result | None, station: Station) -> Result:
     if begun.expired:
         return _failure(job, ErrorKind.EXPIRED, "The job was not started before its deadline.")
     if begun.exhausted:
         return _failure(job, ErrorKind.WORKER_LOST, "The worker died each time that it ran the job.")
+    return ran or _execute(job, station)
+
+
+def _execute(job: Job, station: Station, refused: Callable[[], bool] | None = None) -> Result:
     try:
-        return station.execute(job, station.settings, Stop(station.stops, station.lease, job.name))
+        stop = Stop(station.stops, station.lease, job.name, refused)
+        return station.execute(job, station.settings, stop)
     except Exception as fault:
         _log.error("job %s: %s", job.name, _place_of(fault, fault.__traceback__))
         tally.count_fault(fault)

@@ -38,6 +38,8 @@ ALIAS = "cellblock-redis"
 """The URL scheme under which kombu finds this transport; `cellblock-redis+socket` for a unix socket."""
 LEASE_HEADER = "lease"
 """Our own header, which the door lets nobody write: by what right we hold the message."""
+FRESH_HEADER = "fresh"
+"""Another: whether its jobs were new when it was submitted and none of them was begun since."""
 
 _TOKEN = TOKEN.encode()
 COMMANDS = f"{__name__}.commands"
@@ -62,6 +64,7 @@ class Message(virtual.Message):
         super().__init__(payload, channel, **options)
         # Remote control's own messages come without a lease, and are not acknowledged.
         self.lease = Lease(*self.headers.pop(LEASE_HEADER, ("", "")))
+        self.fresh = bool(self.headers.pop(FRESH_HEADER, False))
         # Whether there is nothing left to close at the ack: who wants no result from Celery has its message
         # closed in the round trip of the last Result; for others, Celery writes one after that.
         self.closed = bool(self.headers.get("ignore_result"))
@@ -238,7 +241,7 @@ class Channel(stock.Channel):
     def _taken(self, queue: str, delivery: Delivery) -> dict[str, Any] | None:
         verdict = admit(delivery.message, queue)
         if isinstance(verdict, Admitted) and delivery.lost < self.lost_most:
-            verdict.envelope["headers"][LEASE_HEADER] = delivery.lease
+            verdict.envelope["headers"] |= {LEASE_HEADER: delivery.lease, FRESH_HEADER: delivery.fresh}
             return verdict.envelope
         answered = self.on_refused(verdict) if isinstance(verdict, Refused) else self.on_hopeless(verdict)
         # Where Redis would not record the answer, it comes back.

@@ -43,19 +43,7 @@ def create_app(
     `packages`: names and versions of what the default runtimes have, which Dify asks for. Raises KeysError,
     and ValueError for a URL that is none.
     """
-    metrics = Metrics()
-    gateway = Gateway(
-        settings=settings,
-        client=AsyncClient(redis_url, queue=queue, timeout=settings.redis_s),
-        ring=KeyRing.development() if settings.keys is None else KeyRing.read(settings.keys),
-        quotas=Quotas(redis_url, settings.redis_s),
-        waits=Waits(settings.open_waits, metrics),
-        bodies=Bodies(
-            most_bytes=settings.body_bytes, all_bytes=settings.bodies_bytes, seconds=settings.body_s
-        ),
-        metrics=metrics,
-        packages=packages,
-    )
+    gateway = _gateway(settings, redis_url, queue, packages)
     # The documentation that FastAPI brings loads its parts from elsewhere; ours is in pages.py.
     app = FastAPI(title="Cellblock gateway", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.gateway = gateway
@@ -70,10 +58,26 @@ def create_app(
     for kind in answered:
         app.add_exception_handler(kind, answer_problem)
     app.add_exception_handler(HungUp, _answer_nobody)
-    app.add_middleware(Traffic, metrics=metrics)
+    app.add_middleware(Traffic, metrics=gateway.metrics)
     openapi: dict[str, Any] = {}
     app.openapi = lambda: openapi or openapi.update(describe(app)) or openapi  # type: ignore[method-assign]
     return app
+
+
+def _gateway(settings: GatewaySettings, redis_url: str, queue: str, packages: Packages) -> Gateway:
+    metrics = Metrics()
+    return Gateway(
+        settings=settings,
+        client=AsyncClient(redis_url, queue=queue, timeout=settings.redis_s),
+        ring=KeyRing.development() if settings.keys is None else KeyRing.read(settings.keys),
+        quotas=Quotas(redis_url, settings.redis_s),
+        waits=Waits(settings.open_waits, metrics),
+        bodies=Bodies(
+            most_bytes=settings.body_bytes, all_bytes=settings.bodies_bytes, seconds=settings.body_s
+        ),
+        metrics=metrics,
+        packages=packages,
+    )
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """Reads the body of a request: bounded in size, in time, and in what all of them hold together."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -9,13 +8,12 @@ from typing import Any, Final
 import pydantic_core
 from starlette.requests import Request
 
+from ..jsonvalue import STRING
 from .problems import Problem, busy
 
 # What a member or an element takes, parsed, beyond its text: of `[{},{},…]` thirty times what the body has.
 _MEMBER_BYTES: Final = 64
 _FEW_BYTES: Final = 1 << 20
-# Possessive, and content with a string that never ends: there is nothing to go back for, whatever comes.
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class HungUp(Exception):
@@ -92,7 +90,7 @@ class Bodies:
 def _parsed_bytes(body: bytes) -> int:
     """What a body takes when it is parsed, beside its text; where that is little, at most so much."""
     most = _members(body) * _MEMBER_BYTES
-    return most if most <= _FEW_BYTES else _members(_STRING.sub(b"", body)) * _MEMBER_BYTES
+    return most if most <= _FEW_BYTES else _members(STRING.sub(b"", body)) * _MEMBER_BYTES
 
 
 def _members(text: bytes) -> int:

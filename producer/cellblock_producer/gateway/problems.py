@@ -66,6 +66,10 @@ def problem_of(error: errors.CellblockError) -> Problem:
         return Problem(404, "job-unknown", "No job of yours has this id, or its record has expired.")
     if isinstance(error, errors.QueueFull):
         return busy(429, "queue-full", "The queue is full; submit the job again later.", error.retry_after_s)
+    if isinstance(error, errors.JobTooLarge):
+        return Problem(
+            413, "too-large", f"The job has {error.size} bytes as a message; {error.most} may wait."
+        )
     if isinstance(error, errors.Unreachable):
         return busy(503, "queue-unreachable", "The queue cannot be reached; call again with the same job.")
     if isinstance(error, errors.Refused):

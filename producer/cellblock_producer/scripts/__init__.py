@@ -21,6 +21,7 @@ Fields of a unit, which a record has beside those of a job while it is one:
     lost           how many holders were lost
     doing          the record of the job that was begun last, where that is another hash
     stop           what its holder runs of it and is to stop: `{holder} {job}`
+    attempts       0 where clients have put it together of jobs that were new; a record counts in it
     jobs           how many jobs it has, where it is not one
     priority       that of its jobs, where it is not the usual one
 
@@ -34,7 +35,7 @@ from .of_operators import DROP, RETRY
 from .of_replies import CLAIM_REPLIES, FORGET_REPLY, PUSH_REPLY, PUT_OFF_REPLY, RESEND_REPLY
 from .of_units import ADOPT, CLOSE, REAP, RELEASE, RENEW, TAKE
 from .script import DEAD_TTL_S, MAX_DEAD, MAX_UNDELIVERED, UNFINISHED_TTL_S, Script
-from .share_parts import IN_HAND_S, MOST, MOST_EACH
+from .share_parts import IN_HAND_S, MOST, MOST_BYTES, MOST_BYTES_EACH, MOST_EACH
 
 OF_CLIENTS = (SUBMIT, SUBMIT_MANY, WATCH, CANCEL)
 """What a client has the server load when it connects."""
@@ -53,6 +54,8 @@ __all__ = [
     "MAX_DEAD",
     "MAX_UNDELIVERED",
     "MOST",
+    "MOST_BYTES",
+    "MOST_BYTES_EACH",
     "MOST_EACH",
     "OF_CLIENTS",
     "POSTPONE",

@@ -28,13 +28,13 @@ if found then
   return found
 end
 local share = share_of(queue, ARGV[5])
-local full = lacks_room(share, 1)
+local full = lacks_room(share, 1, #ARGV[4])
 if full then
   return full
 end
 local fields = fields_of(ARGV[4], queue, ARGV[5], ARGV[6], 1)
 make_record(record, ARGV[1], ARGV[2], ARGV[3], ARGV[7], fields)
-wait(record, share, now_us, 1, ARGV[6])
+wait(record, share, now_us, 1, ARGV[6], #ARGV[4])
 redis.call('LPUSH', queue, '{TOKEN}')
 return {{'queued'}}
 """
@@ -43,7 +43,7 @@ return {{'queued'}}
 # KEYS: the record and the Result of each job, the unit, the queue
 # ARGV: reply channel, ttl_s, tenant, priority, head and tail of the message, then of each job its digest, its
 # part of the message and its reply_to. A job that need not be queued is left out of the message. Where the
-# others do not all find room, nothing is changed, and the one answer is 'full'.
+# others do not all find room, nothing is changed, and the one answer is 'full' or 'large'.
 SUBMIT_MANY = Script(
     NOW
     + ADD_REPLY
@@ -55,16 +55,20 @@ SUBMIT_MANY = Script(
     + QUEUE
     + f"""
 local unit, queue, most = KEYS[#KEYS - 1], KEYS[#KEYS], (#KEYS - 2) / 2
-local share = share_of(queue, ARGV[3])
-if lacks_room(share, most) then
+local share, frame, bytes = share_of(queue, ARGV[3]), #ARGV[5] + #ARGV[6] - 1, 0
+for job = 1, most do
+  bytes = bytes + #ARGV[3 * job + 5] + 1
+end
+if lacks_room(share, most, frame + bytes) then
   local new, count = {{}}, 0
+  bytes = 0
   for job = 1, most do
     local record = KEYS[2 * job - 1]
     if not new[record] and not find(record, KEYS[2 * job], ARGV[3 * job + 4]) then
-      new[record], count = true, count + 1
+      new[record], count, bytes = true, count + 1, bytes + #ARGV[3 * job + 5] + 1
     end
   end
-  local full = count > 0 and lacks_room(share, count)
+  local full = count > 0 and lacks_room(share, count, frame + bytes)
   if full then
     return full
   end
@@ -83,9 +87,9 @@ for job = 1, most do
 end
 if #parts > 0 then
   local message = ARGV[5] .. table.concat(parts, ',') .. ARGV[6]
-  redis.call('HSET', unit, unpack(fields_of(message, queue, ARGV[3], ARGV[4], #parts)))
+  redis.call('HSET', unit, 'attempts', 0, unpack(fields_of(message, queue, ARGV[3], ARGV[4], #parts)))
   redis.call('EXPIRE', unit, {UNFINISHED_TTL_S})
-  wait(unit, share, now_us, #parts, ARGV[4])
+  wait(unit, share, now_us, #parts, ARGV[4], #message)
   redis.call('LPUSH', queue, '{TOKEN}')
 end
 return answers

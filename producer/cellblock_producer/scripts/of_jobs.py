@@ -11,7 +11,8 @@ from .unit_parts import CLOSE_UNIT, HELD
 # lease_ms, max_attempts (0: no bound), deadline_ms (0: none), reply_to (for a job without a record). Where
 # the last job is not to be run, the unit is done. A job that was put off has one more attempt for each time,
 # and is not begun before it is due; so it has for each time that its holder handed it back.
-# A unit that is a record itself holds the job of that record, whatever this side makes of its digest.
+# A unit that is a record itself holds the job of that record, whatever this side makes of its digest; with ''
+# for a digest any unit does whose jobs were new when a client put it together, as long as they have records.
 BEGIN = Script(
     NOW
     + SHARES_OF_TENANTS
@@ -28,7 +29,7 @@ local function no_run(answer)
 end
 local known = redis.call('HMGET', KEYS[1],
   'digest', 'attempts', 'submitted_ms', 'state', 'runner', 'runner_holder', 'due_ms', 'retries', 'handed')
-if known[1] and known[1] ~= ARGV[1] and unit ~= KEYS[1] then
+if known[1] and known[1] ~= ARGV[1] and ARGV[1] ~= '' and unit ~= KEYS[1] then
   return no_run({{'conflict'}})
 end
 local result = redis.call('GET', KEYS[2])
@@ -37,6 +38,9 @@ if result then
 end
 if not mine then
   return {{'lost'}}
+end
+if not known[1] and ARGV[1] == '' then
+  return {{'unknown'}}
 end
 local attempts, submitted, runner = tonumber(known[2] or 0), known[3], known[5]
 local queued_ms = now - (submitted or now)
@@ -93,6 +97,7 @@ FINISH = Script(
     + FINISH_JOB
     + f"""
 local unit, holder = KEYS[3], ARGV[4]
+local lost = ARGV[7] and redis.call('HGET', KEYS[1], 'lost')
 local used = finish(ARGV[1], ARGV[2], ARGV[3], holder, ARGV[6] ~= '' and ARGV[6] or nil)
 if holder ~= '' and unit ~= KEYS[1] then
   local home = redis.call('HMGET', unit, 'queue', 'tenant')
@@ -107,7 +112,7 @@ if not used then
 end
 if ARGV[7] then
   local dead = ARGV[7] .. '{DEAD}'
-  redis.call('HSET', KEYS[1], 'queue', ARGV[7], 'tenant', ARGV[8], 'dead', ARGV[9])
+  redis.call('HSET', KEYS[1], 'queue', ARGV[7], 'tenant', ARGV[8], 'dead', ARGV[9], 'lost', lost or 0)
   redis.call('EXPIRE', KEYS[1], {DEAD_TTL_S})
   redis.call('EXPIRE', KEYS[2], {DEAD_TTL_S})  -- a record without its Result would be that of a job to come
   redis.call('ZADD', dead, text(now), ARGV[1])

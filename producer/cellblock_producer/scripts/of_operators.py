@@ -17,13 +17,13 @@ if not known[1] then
   return {{'unknown'}}
 end
 redis.call('DEL', KEYS[2])
-redis.call('HDEL', KEYS[1], 'dead', 'retries', 'due_ms', 'handed')
+redis.call('HDEL', KEYS[1], 'dead', 'lost', 'retries', 'due_ms', 'handed')
 redis.call('ZREM', known[2] .. '{DEAD}', ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'queued', 'attempts', 0, 'submitted_ms', text(now))
 redis.call('EXPIRE', KEYS[1], {UNFINISHED_TTL_S})
 local priority = known[4] or {DEFAULT_PRIORITY}
 redis.call('HSET', KEYS[1], unpack(fields_of(known[1], known[2], known[3], priority, 1)))
-wait(KEYS[1], share_of(known[2], known[3]), now_us, 1, priority)
+wait(KEYS[1], share_of(known[2], known[3]), now_us, 1, priority, #known[1])
 redis.call('LPUSH', known[2], '{TOKEN}')
 return {{'queued'}}
 """

@@ -27,7 +27,7 @@ ADOPT = Script(
 local unit, queue = KEYS[1], KEYS[2]
 redis.call('HSET', unit, unpack(fields_of(ARGV[4], queue, ARGV[3], ARGV[6], ARGV[5])))
 redis.call('EXPIRE', unit, {UNFINISHED_TTL_S})
-wait(unit, share_of(queue, ARGV[3]), now_us, ARGV[5], ARGV[6])
+wait(unit, share_of(queue, ARGV[3]), now_us, ARGV[5], ARGV[6], #ARGV[4])
 if ARGV[1] ~= '' then
   return take_next(queue, ARGV[1], ARGV[2])
 end
@@ -105,9 +105,10 @@ return {'closed'}
 """
 )
 
-# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most units, jobs that may wait in all and of one tenant. Has
-# those wait whose delay is over, and puts back what has lost its holder. Where nobody looked for `gap_ms`,
-# the server was away or all workers were: those that live have one more lease to renew theirs.
+# KEYS: queue. ARGV: lease_ms, pause_ms, gap_ms, most units, then what may wait: jobs in all and of one
+# tenant, bytes in all and of one tenant. Has those wait whose delay is over, and puts back what has lost its
+# holder. Where nobody looked for `gap_ms`, the server was away or all workers were: those that live have one
+# more lease to renew theirs.
 REAP = Script(
     NOW
     + SHARES_OF_TENANTS
@@ -127,7 +128,7 @@ local grace = tonumber(seen[2] or 0)
 if since < 0 or since > tonumber(ARGV[3]) then
   grace = now + ARGV[1]
 end
-redis.call('HSET', queue .. '{SHARES}', '*bounds', ARGV[5] .. ' ' .. ARGV[6])
+redis.call('HSET', queue .. '{SHARES}', '*bounds', table.concat(ARGV, ' ', 5))
 redis.call('EXPIRE', queue .. '{SHARES}', {UNFINISHED_TTL_S})
 redis.call('HSET', queue .. '{REAPER}', 'last_ms', text(now), 'grace_ms', text(grace),
   'cursor', forget_tenants(queue, seen[3] or 0))

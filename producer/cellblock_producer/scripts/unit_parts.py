@@ -15,13 +15,14 @@ PRIORITY_STEP_US = 700_000_000_000_000
 """How much later in line each lower priority stands, in microseconds: 22 years."""
 
 # Has a unit wait: the more urgent before the less, and of one urgency the older first. A tenant that had
-# nothing waiting starts at the clock.
+# nothing waiting starts at the clock. `bytes`: of its message, where they are not counted yet.
 WAIT = f"""
-local function wait(unit, share, at, jobs, priority)
+local function wait(unit, share, at, jobs, priority, bytes)
   if share.waiting == 0 and share.used < share.clock then
     share.used = share.clock
   end
   share.waiting, share.all = share.waiting + jobs, share.all + jobs
+  count_bytes(share, bytes)
   keep_share(share)
   local place = at + (9 - priority) * {PRIORITY_STEP_US}
   redis.call('ZADD', share.queue .. '{WAITING}' .. share.tenant, text(place), unit)
@@ -45,16 +46,19 @@ local function put_back(unit, queue, tenant, at, delay)
   if known[3] then
     settle(queue, tenant, math.max(used, busy), 1)
   end
+  local share, bytes = share_of(queue, tenant), redis.call('HSTRLEN', unit, 'message')
   if delay > 0 then
+    count_bytes(share, bytes)
+    keep_share(share)
     redis.call('ZADD', queue .. '{DELAYED}', text(now + delay), unit)
   else
-    wait(unit, share_of(queue, tenant), at, known[5] or 1, known[6] or {DEFAULT_PRIORITY})
+    wait(unit, share, at, known[5] or 1, known[6] or {DEFAULT_PRIORITY}, bytes)
     redis.call('RPUSH', queue, '{TOKEN}')
   end
 end
 """
 
-# Has those wait whose delay is over.
+# Has those wait whose delay is over. Their bytes were counted when it began.
 END_DELAYS = f"""
 local function end_delays(queue, most)
   local delayed = queue .. '{DELAYED}'
@@ -62,7 +66,7 @@ local function end_delays(queue, most)
     redis.call('ZREM', delayed, unit)
     local known = redis.call('HMGET', unit, 'message', 'tenant', 'at', 'jobs', 'priority')
     if known[1] then
-      wait(unit, share_of(queue, known[2]), known[3], known[4] or 1, known[5] or {DEFAULT_PRIORITY})
+      wait(unit, share_of(queue, known[2]), known[3], known[4] or 1, known[5] or {DEFAULT_PRIORITY}, 0)
       redis.call('RPUSH', queue, '{TOKEN}')
     end
   end
@@ -81,10 +85,12 @@ local function close(unit, used, home)
   elseif queue and redis.call('ZREM', queue .. '{WAITING}' .. tenant, unit) == 1 then
     redis.call('LREM', queue, 1, '{TOKEN}')
     local share = share_of(queue, tenant)
-    leave_line(share, home[4] or 1)
+    leave_line(share, home[4] or 1, redis.call('HSTRLEN', unit, 'message'))
     keep_share(share)
-  elseif queue then
-    redis.call('ZREM', queue .. '{DELAYED}', unit)
+  elseif queue and redis.call('ZREM', queue .. '{DELAYED}', unit) == 1 then
+    local share = share_of(queue, tenant)
+    count_bytes(share, -redis.call('HSTRLEN', unit, 'message'))
+    keep_share(share)
   end
   if string.sub(unit, 1, {len(MESSAGE_PREFIX)}) == '{MESSAGE_PREFIX}' then
     redis.call('DEL', unit)
@@ -109,7 +115,7 @@ end
 """
 
 # Takes what is next in the line of the tenant whose turn it is. Where more waits and no wake-up is left, one
-# got lost: here is another.
+# got lost: here is another. Says '1' where none of its jobs was ever begun, by the clients' own word.
 TAKE_NEXT = f"""
 local function take_next(queue, holder, lease_ms)
   while true do
@@ -119,10 +125,10 @@ local function take_next(queue, holder, lease_ms)
     end
     local share = share_of(queue, tenant)
     local unit = redis.call('ZPOPMIN', queue .. '{WAITING}' .. tenant)[1]
-    local known = unit and redis.call('HMGET', unit, 'message', 'lost', 'jobs') or {{}}
+    local known = unit and redis.call('HMGET', unit, 'message', 'lost', 'jobs', 'attempts', 'doing') or {{}}
     share.clock = math.max(share.clock, share.used)
     share.hands = share.hands + (known[1] and 1 or 0)
-    leave_line(share, known[3] or 1)
+    leave_line(share, known[3] or 1, #(known[1] or ''))
     keep_share(share)
     if known[1] then
       redis.call('HSET', unit, 'holder', holder, 'since', text(now_us))
@@ -130,7 +136,8 @@ local function take_next(queue, holder, lease_ms)
       if redis.call('LLEN', queue) == 0 and redis.call('EXISTS', queue .. '{TENANTS}') == 1 then
         redis.call('LPUSH', queue, '{TOKEN}')
       end
-      return {{'taken', unit, known[1], known[2] or '0'}}
+      local fresh = known[4] == '0' and not known[2] and not known[5]
+      return {{'taken', unit, known[1], known[2] or '0', fresh and '1' or '0'}}
     end
   end
 end

@@ -3,12 +3,8 @@
  *   owner ──order + 3 descriptors──> serve() ──fork──> a cell: serve() returns, there alone
  *   owner <──"forked" + pidfd, "exited"─ serve()            ready(), job(), print(), answer()
  *
- * An order is four numbers: which cell is wanted, in how many milliseconds, whether it is to rehearse, and which
- * cell has answered and goes before it is made.
- *
- * The zygote stays in serve(): not a line of JavaScript runs in it once it is warm. It is the counterpart of
- * python/zygote.py and python/lock.py and speaks the same two protocols, so the owner does not know which of
- * them it talks to.
+ * The zygote stays in serve(): not a line of JavaScript runs in it once it is warm. What it does there it has in
+ * common with that of Python: ../native/zygote.h.
  *
  * Node-API and libuv are declared here by hand, and no more of them than is used: both are stable in binary
  * form within a major version of Node, and so a C compiler is all that it takes to build this file. What it
@@ -16,27 +12,12 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "../native/zygote.h"
 #include "pages.h"
 
 typedef struct napi_env__ *napi_env;
@@ -64,84 +45,12 @@ int uv_queue_work(uv_loop_t *, void *, void (*)(void *), void (*)(void *, int));
 enum { UV_WORK = 7 };
 
 enum {
-  CONTROL = 3, /* in the zygote */
-  CHANNEL = 3, /* in a cell */
   MESSAGE_BYTES = 1 << 17,
   FAULT_BYTES = 1 << 20, /* what an answer in place of one that is too large may have */
   LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
-  DESCRIPTORS = 64, /* the zygote's ceiling */
-  FORK_TRIES = 200, /* 10 ms apart */
-  CELLS = 32, /* alive at once, the dying ones included; each holds a descriptor here */
-  LANDLOCK_CREATE_RULESET = 444,
-  LANDLOCK_RESTRICT_SELF = 446,
-  SIGNALS_AND_ABSTRACT_SOCKETS = 3, /* scopes of Landlock ABI 6 */
-  PIDFD_OPEN = 434,
-  SET_MODE_FILTER = 1, /* seccomp(2) */
-  ON_ALL_THREADS = 1,
 };
 
-struct instruction { /* struct sock_filter */
-  uint16_t code;
-  uint8_t if_true, if_false;
-  uint32_t number;
-};
-
-struct filter {
-  struct instruction *first;
-  size_t length; /* in instructions; 0 leaves the filter out */
-};
-
-struct lock {
-  struct filter own;
-  uint32_t self_marker;
-  int ruleset; /* of Landlock; -1 where the kernel has no scopes */
-};
-
-struct child {
-  int pidfd; /* -1: free */
-  pid_t pid;
-  unsigned seq;
-};
-
-static struct child children[CELLS];
-static bool in_cell;
 static uint64_t most_bytes; /* that the answer may have */
-
-static void die(const char *what) {
-  dprintf(2, "%s: %s\n", what, strerror(errno));
-  _exit(1);
-}
-
-/* ---- both sides: bytes ---- */
-
-static void write_all(int descriptor, const void *data, size_t size) {
-  for (const char *at = data; size > 0;) {
-    ssize_t written = write(descriptor, at, size);
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN && poll(&(struct pollfd){descriptor, POLLOUT, 0}, 1, -1) >= 0) continue; /* the code's doing */
-      return; /* nobody reads: the owner is gone, and we soon are, too */
-    }
-    at += written;
-    size -= (size_t)written;
-  }
-}
-
-static void read_all(int descriptor, void *data, size_t size) {
-  for (char *at = data; size > 0;) {
-    ssize_t got = read(descriptor, at, size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) _exit(0); /* the owner has no job for us any more */
-    at += got;
-    size -= (size_t)got;
-  }
-}
-
-static uint64_t big_endian(const unsigned char *bytes) {
-  uint64_t number = 0;
-  for (int at = 0; at < 8; at++) number = number << 8 | bytes[at];
-  return number;
-}
 
 /* ---- the cell's side: locking ---- */
 
@@ -158,17 +67,6 @@ static void start_thread_pool(uv_loop_t *loop) {
   void *request = calloc(1, uv_req_size(UV_WORK));
   if (!request || uv_queue_work(loop, request, nothing, nothing_after)) die("thread pool");
   unsetenv("UV_THREADPOOL_SIZE");
-}
-
-static void install(const struct filter *filter, unsigned flags) {
-  struct { unsigned short length; struct instruction *first; } program = {filter->length, filter->first};
-  if (filter->length && syscall(SYS_seccomp, SET_MODE_FILTER, flags, &program)) die("seccomp");
-}
-
-static void install_own_filter(const struct lock *lock) {
-  for (size_t at = 0; at < lock->own.length; at++)
-    if (lock->own.first[at].number == lock->self_marker) lock->own.first[at].number = (uint32_t)getpid();
-  install(&lock->own, ON_ALL_THREADS);
 }
 
 /* What the zygote has open is shared by all cells, and so could carry words between them. libuv opens anew what
@@ -205,76 +103,17 @@ static void unshare_descriptors(void) {
   for (int at = 0; at < 3; at++) close(ends[at]);
 }
 
-static void take_descriptors(const int given[3]) {
-  int input[2]; /* an end of input of its own: what cells share, even flags of /dev/null, carries words */
-  if (pipe(input)) die("pipe");
-  close(input[1]);
-  const int from[] = {input[0], given[1], given[2], given[0]};
-  for (int to = 0; to < 4; to++)
-    if (dup2(from[to], to) < 0) die("dup2");
-  for (int at = 0; at < 4; at++) close(from[at]);
-}
-
 /* From here to the end of locking there is one thread, and nobody's code has been read. */
-static void become_cell(uv_loop_t *loop, struct lock *lock, pid_t zygote, const int given[3]) {
-  in_cell = true;
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL)) die("prctl");
-  if (getppid() != zygote) _exit(1); /* it died before we could ask to be told */
-  if (lock->ruleset >= 0 && syscall(LANDLOCK_RESTRICT_SELF, lock->ruleset, 0)) die("landlock");
+static void become_cell(uv_loop_t *loop, const int given[3]) {
+  leave_zygote();
   for (int at = 0; at < CELLS; at++)
     if (children[at].pidfd >= 0) close(children[at].pidfd);
-  if (lock->ruleset >= 0) close(lock->ruleset);
+  if (ruleset >= 0) close(ruleset);
   unshare_descriptors();
   if (uv_loop_fork(loop)) die("uv_loop_fork");
   take_descriptors(given);
   start_thread_pool(loop);
-  install_own_filter(lock);
-}
-
-/* ---- the zygote's side: commands and ends ---- */
-
-static void tell(const char *message, int descriptor) {
-  char space[CMSG_SPACE(sizeof(int))] = {0};
-  struct iovec part = {(void *)message, strlen(message)};
-  struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-  if (descriptor >= 0) {
-    header.msg_control = space;
-    header.msg_controllen = sizeof space;
-    struct cmsghdr *control = CMSG_FIRSTHDR(&header);
-    control->cmsg_level = SOL_SOCKET;
-    control->cmsg_type = SCM_RIGHTS;
-    control->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(control), &descriptor, sizeof(int));
-  }
-  if (sendmsg(CONTROL, &header, MSG_NOSIGNAL) < 0) _exit(0); /* the owner is gone */
-}
-
-/* One command; fills `given` where three descriptors came with it. */
-static void hear(char *text, size_t size, int given[3]) {
-  char space[CMSG_SPACE(3 * sizeof(int))];
-  struct iovec part = {text, size - 1};
-  struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
-  ssize_t got = recvmsg(CONTROL, &header, MSG_CMSG_CLOEXEC);
-  if (got <= 0) _exit(0);
-  if (header.msg_flags & MSG_CTRUNC) die("too many descriptors");
-  text[got] = 0;
-  for (struct cmsghdr *control = CMSG_FIRSTHDR(&header); control; control = CMSG_NXTHDR(&header, control))
-    if (control->cmsg_type == SCM_RIGHTS && control->cmsg_len == CMSG_LEN(3 * sizeof(int)))
-      memcpy(given, CMSG_DATA(control), 3 * sizeof(int));
-}
-
-static void reap(struct child *child) {
-  int status;
-  struct rusage usage;
-  if (wait4(child->pid, &status, 0, &usage) < 0) die("wait4");
-  long long cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
-                     (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
-  char message[160];
-  snprintf(message, sizeof message, "{\"exited\":%u,\"status\":%d,\"cpu_ns\":%lld,\"peak_kb\":%ld}", child->seq,
-           status, cpu_ns, usage.ru_maxrss);
-  close(child->pidfd);
-  child->pidfd = -1;
-  tell(message, -1);
+  install_own_filter(ON_ALL_THREADS);
 }
 
 /* ---- the zygote's side: V8's and Node's ways ---- */
@@ -308,7 +147,7 @@ static void spare_helper_threads(void) {
 
 /* Random numbers of its own for the next cell: V8 seeds a context's generator when Math.random is first called, by
  * this flag. Set here and not in the cell, where the same call would fault in what it looks through. */
-static void reseed(void) {
+static void before_fork(void) {
   static void (*set_flags)(const char *);
   if (!set_flags) set_flags = (void (*)(const char *))dlsym(RTLD_DEFAULT, "_ZN2v82V818SetFlagsFromStringEPKc");
   uint32_t seed;
@@ -316,109 +155,6 @@ static void reseed(void) {
   char flag[40];
   snprintf(flag, sizeof flag, "--random-seed=%u", (seed & INT32_MAX) | 1);
   set_flags(flag);
-}
-
-struct order {
-  unsigned seq, rehearse, done; /* `done` is 0 where there is none */
-  int64_t due;
-  int given[3];
-};
-
-static void end_cell(unsigned seq) {
-  for (int at = 0; at < CELLS; at++)
-    if (children[at].pidfd >= 0 && children[at].seq == seq) kill(children[at].pid, SIGKILL); /* not reaped yet */
-}
-
-/* A cell that was killed may still have all the processes that we may have; it ends soon. */
-static pid_t fork_when_possible(void) {
-  pid_t pid = fork();
-  for (int turn = 0; pid < 0 && errno == EAGAIN && turn < FORK_TRIES; turn++) {
-    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    pid = fork();
-  }
-  return pid;
-}
-
-/* True in the cell. */
-static bool fork_cell(uv_loop_t *loop, struct lock *lock, const struct order *order) {
-  end_cell(order->done);
-  struct child *free_place = NULL;
-  for (int at = 0; at < CELLS; at++)
-    if (children[at].pidfd < 0) free_place = &children[at];
-  if (!free_place) die("too many cells at once");
-  reseed();
-  pid_t zygote = getpid(), pid = fork_when_possible();
-  if (pid < 0) die("fork");
-  if (pid == 0) {
-    become_cell(loop, lock, zygote, order->given);
-    return true;
-  }
-  int pidfd = (int)syscall(PIDFD_OPEN, pid, 0);
-  if (pidfd < 0) die("pidfd_open");
-  *free_place = (struct child){pidfd, pid, order->seq};
-  char message[40];
-  snprintf(message, sizeof message, "{\"forked\":%u}", order->seq);
-  tell(message, pidfd);
-  for (int at = 0; at < 3; at++) close(order->given[at]);
-  return false;
-}
-
-static int64_t now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-static int wait_for_events(struct pollfd polls[CELLS + 1], struct child *polled[CELLS + 1], int patience_ms) {
-  int count = 1;
-  polls[0] = (struct pollfd){CONTROL, POLLIN, 0};
-  for (int at = 0; at < CELLS; at++)
-    if (children[at].pidfd >= 0) {
-      polls[count] = (struct pollfd){children[at].pidfd, POLLIN, 0};
-      polled[count++] = &children[at];
-    }
-  int ready = poll(polls, count, patience_ms);
-  if (ready < 0 && errno != EINTR) die("poll");
-  return ready > 0 ? count : 0;
-}
-
-/* Until the owner is gone; returns in a cell, with whether it is to rehearse. A cell may be asked for ahead of the
- * time when it is made. */
-static bool serve_owner(uv_loop_t *loop, struct lock *lock) {
-  bool wanted = false;
-  struct order order = {0};
-  for (;;) {
-    struct pollfd polls[CELLS + 1];
-    struct child *polled[CELLS + 1];
-    int64_t left = wanted ? order.due - now_ms() : -1;
-    if (wanted && left <= 0) {
-      wanted = false;
-      if (fork_cell(loop, lock, &order)) return order.rehearse;
-      continue;
-    }
-    int count = wait_for_events(polls, polled, (int)left);
-    for (int at = 1; at < count; at++)
-      if (polls[at].revents) reap(polled[at]);
-    if (count && polls[0].revents) {
-      char text[64];
-      int came[3] = {-1, -1, -1};
-      hear(text, sizeof text, came);
-      if (wanted) { /* whatever is said next, what was put off is put off no longer */
-        wanted = false;
-        if (fork_cell(loop, lock, &order)) {
-          for (int part = 0; part < 3; part++)
-            if (came[part] >= 0) close(came[part]);
-          return order.rehearse;
-        }
-      }
-      unsigned delay_ms;
-      if (sscanf(text, "%u %u %u %u", &order.seq, &delay_ms, &order.rehearse, &order.done) == 4) {
-        wanted = true;
-        order.due = now_ms() + delay_ms;
-        memcpy(order.given, came, sizeof came);
-      }
-    }
-  }
 }
 
 /* ---- out of memory: V8, Node and C++ end the process each in its own way, so the word has to come from here ---- */
@@ -530,7 +266,7 @@ static napi_value forget(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
   watch_memory();
   find_helpers_entry();
-  reseed();
+  before_fork();
   forget_program_pages();
   return NULL;
 }
@@ -538,25 +274,19 @@ static napi_value forget(napi_env env, napi_callback_info info) {
 static bool read_filter(napi_env env, napi_value value, struct filter *filter) {
   void *bytes;
   size_t size;
-  if (napi_get_buffer_info(env, value, &bytes, &size) || size % sizeof(struct instruction)) return false;
-  filter->length = size / sizeof(struct instruction);
-  filter->first = malloc(size + 1);
-  if (!filter->first) die("malloc");
-  memcpy(filter->first, bytes, size);
-  return true;
+  return !napi_get_buffer_info(env, value, &bytes, &size) && copy_filter(bytes, size, filter);
 }
 
 /* serve(inherited, own, selfMarker, nestedLandlock): returns in a cell that is locked, and nowhere else, whether it is
  * to rehearse. The filter `inherited` is put on here, `own` on each cell. */
 static napi_value serve(napi_env env, napi_callback_info info) {
   napi_value values[4];
-  struct lock lock = {.ruleset = -1};
   struct filter inherited;
   bool nested;
   uv_loop_t *loop;
   if (in_cell || arguments(env, info, values, 4) != 4) return throw(env, "not here");
-  if (!read_filter(env, values[0], &inherited) || !read_filter(env, values[1], &lock.own) ||
-      napi_get_value_uint32(env, values[2], &lock.self_marker) || napi_get_value_bool(env, values[3], &nested) ||
+  if (!read_filter(env, values[0], &inherited) || !read_filter(env, values[1], &own) ||
+      napi_get_value_uint32(env, values[2], &self_marker) || napi_get_value_bool(env, values[3], &nested) ||
       napi_get_uv_event_loop(env, &loop))
     return throw(env, "serve(inherited, own, selfMarker, nestedLandlock)");
   napi_value told[2]; /* before the fork, as all that a cell would have to do again */
@@ -567,32 +297,19 @@ static napi_value serve(napi_env env, napi_callback_info info) {
   spare_helper_threads();
   settle_pages();
   list_shared_descriptors(); /* before there are any of ours */
-  if (nested) {
-    uint64_t attributes[3] = {0, 0, SIGNALS_AND_ABSTRACT_SOCKETS};
-    lock.ruleset = (int)syscall(LANDLOCK_CREATE_RULESET, attributes, sizeof attributes, 0);
-    if (lock.ruleset < 0) die("landlock");
-  }
-  if (prctl(PR_SET_DUMPABLE, 0)) die("prctl"); /* nobody of the same user may look into us or our cells */
-  for (int at = 0; at < CELLS; at++) children[at].pidfd = -1;
+  if (nested) make_ruleset();
+  hide();
   install(&inherited, ON_ALL_THREADS);
-  return told[serve_owner(loop, &lock)];
+  struct order order = serve_owner();
+  become_cell(loop, order.given);
+  return told[order.rehearse];
 }
 
 /* ready(): say that this cell is locked and rehearsed, with the CPU time that it used until now. */
 static napi_value ready(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
-  struct timespec used;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-  uint64_t cpu_ns = used.tv_sec * 1000000000ULL + used.tv_nsec;
-  unsigned char bytes[8];
-  for (int at = 0; at < 8; at++) bytes[at] = (unsigned char)(cpu_ns >> (56 - 8 * at));
-  write_all(CHANNEL, bytes, sizeof bytes);
+  say_ready();
   return NULL;
-}
-
-static void limit(int resource, uint64_t most) {
-  struct rlimit both = {most, most};
-  if (setrlimit(resource, &both)) die("setrlimit");
 }
 
 /* job(): take the limits upon us, then the one job. */
@@ -603,8 +320,8 @@ static napi_value job(napi_env env, napi_callback_info info) {
   size_t size = big_endian(header + 32);
   char *text = malloc(size + 1);
   if (!text) die("malloc");
-  limit(RLIMIT_CPU, big_endian(header + 16));
-  limit(RLIMIT_DATA, big_endian(header));
+  limit(RLIMIT_CPU, big_endian(header + 16), big_endian(header + 16));
+  limit(RLIMIT_DATA, big_endian(header), big_endian(header));
   most_bytes = big_endian(header + 24);
   read_all(CHANNEL, text, size);
   napi_value value;

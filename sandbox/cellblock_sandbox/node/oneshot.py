@@ -13,19 +13,9 @@ import sys
 from python import zygote  # type: ignore[import-not-found]  # as the package beside ours is called inside
 
 
-class OneShots(zygote.Zygote):  # type: ignore[misc]
-    """A zygote whose cells are interpreters of another language, each booted for its one job."""
-
-    argv: list[str]
-    environ: dict[str, str]
-
-    def _live(self, _: int) -> None:
-        os.execve(self.argv[0], self.argv, self.environ)  # noqa: S606 - no shell is what we want
-
-
 def main() -> None:
     """Warm up as the owner says, then serve it until it goes."""
     told = json.loads(sys.argv[2])
-    OneShots.argv, OneShots.environ = told["argv"], told["environ"]
+    argv, environ = told["argv"], told["environ"]
     os.chdir(told["folder"])  # where import() looks from; a cell may not change it
-    zygote.main(OneShots)
+    zygote.main(lambda _: os.execve(argv[0], argv, environ))  # noqa: S606 - no shell is what we want

@@ -1,35 +1,34 @@
-"""Runs one program in its cell: a header of limits and the job come in, one answer goes out.
-
-in   header (HEADER), then the job as JSON      out   READY once, then length and answer as JSON
-"""
+"""Runs one program in its cell: the job comes in, one answer goes out."""
 
 from __future__ import annotations
 
+import functools
 import gc
 import io
 import json
 import linecache
-import mmap
 import os
 import resource
-import struct
 import sys
-import time
 import types
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from . import refusals
 from .faults import NODE, Fault, fault, fault_of, release, syntax_fault
 
-CHANNEL: Final = 3
-READY: Final = struct.Struct("!Q")  # CPU nanoseconds used so far
-HEADER: Final = struct.Struct("!QQQQQ")  # data bytes, address space bytes, CPU s, answer bytes, job bytes
-LENGTH: Final = struct.Struct("!I")
-_RESERVE: Final = 8 << 20  # what the harness may use beyond the job's memory, to tell that it ran out
-_BALLAST: Final = 2 << 20  # let go of first: where memory is out, not even a limit can be raised without some
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+# What they come to, without what finds that out anew each time.
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_pieces: Any = _encoder.iterencode
+with suppress(AttributeError, TypeError):  # another Python may have it otherwise
+    _pieces = functools.partial(
+        json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+            {}, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+        ),
+        _current_indent_level=0,
+    )
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _REHEARSAL: Final = json.dumps(
     {
         "code": "def main(a):\n    print(end='')\n    return {'a': [str(i) for i in range(a)]}\n",
@@ -39,44 +38,38 @@ _REHEARSAL: Final = json.dumps(
 ).encode()
 
 
+class Channel(Protocol):
+    """How it talks with the owner: `channel.py`, or `cell.c`."""
+
+    def take_job(self) -> tuple[bytes, int]: ...  # noqa: D102
+    def drop_ballast(self) -> None: ...  # noqa: D102
+    def give_answer(self, body: bytes, /) -> None: ...  # noqa: D102
+
+
 def rehearse() -> None:
-    """Run a program of our own, so that the pages which every job writes to are copied beforehand."""
+    """Run a program of our own, so that the pages which every job writes to are copied beforehand.
+
+    In the zygote it is for the interpreter, which learns from it and hands on what it has learnt.
+    """
     answer(_REHEARSAL, 1 << 20)
-
-
-def rehearse_in_zygote() -> None:
-    """The same and what comes before and after it, so that the interpreter has learnt it before the fork."""
-    rehearse()
-    _ballast().close()
     refusals.forget()
-    HEADER.unpack(bytes(HEADER.size))
-    READY.pack(time.process_time_ns())
-    resource.setrlimit(resource.RLIMIT_DATA, resource.getrlimit(resource.RLIMIT_DATA))
 
 
-def serve() -> None:
+def serve(channel: Channel) -> None:
     """Say that we are ready, take the one job, answer it and be gone."""
-    ballast = _ballast()
-    refusals.forget()
-    _write(READY.pack(time.process_time_ns()))
-    data, address_space, cpu_s, answer_bytes, job_bytes = HEADER.unpack(_read(HEADER.size))
-    resource.setrlimit(resource.RLIMIT_DATA, (data, data + _RESERVE))
-    resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     try:
-        frame = _framed(answer(_read(job_bytes), answer_bytes))
+        job, answer_bytes = channel.take_job()
+        body = answer(job, answer_bytes)
     except MemoryError as error:
-        ballast.close()
-        frame = _framed(_failed(_out_of_memory(error)))
-    _write(frame)
-    os.read(CHANNEL, 1)  # the owner looks at what we used, and kills us
-    os._exit(0)
+        channel.drop_ballast()
+        body = _failed(_out_of_memory(error))
+    channel.give_answer(body)
 
 
 def answer(job: bytes, most: int) -> bytes:
     """The answer to a job, at most `most` bytes long; raises MemoryError."""
     try:
-        fields = json.loads(job)
+        fields, _ = _scan(job.decode(), 0)
     except RecursionError:
         return _failed(fault("code_error", "the inputs are nested too deep", type="RecursionError"))
     body = _run(fields["code"], fields["mode"], fields["inputs"])
@@ -169,6 +162,10 @@ def _mismatch(error: TypeError, main: Any, inputs: dict[str, object]) -> Fault: 
     return fault("code_error", message, type="TypeError", line=line)
 
 
+def _encode(value: object) -> str:
+    return "".join(_pieces(value))
+
+
 def _encoded(outputs: dict[object, object]) -> bytes:
     try:
         return b'{"outputs":' + _encode(outputs).encode() + b"}"
@@ -179,7 +176,7 @@ def _encoded(outputs: dict[object, object]) -> bytes:
 
 def _fits(value: object) -> bool:
     try:
-        _encode(value).encode()
+        _encoder.encode(value).encode()
     except (TypeError, ValueError, RecursionError):
         return False
     return True
@@ -214,30 +211,8 @@ def _failed(described: Fault, exit_code: int | None = None) -> bytes:
 
 def _flushed(body: bytes) -> bytes:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(BaseException):  # the code may have put its own there, which may do anything
+        try:  # noqa: SIM105 - by hand, since `suppress` is a class with three methods: ten copied pages
             stream.flush()
+        except BaseException:  # noqa: S110 - the code may have put its own there, which may do anything
+            pass
     return body
-
-
-def _ballast() -> mmap.mmap:
-    return mmap.mmap(-1, _BALLAST, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-
-
-def _framed(body: bytes) -> bytes:
-    return LENGTH.pack(len(body)) + body
-
-
-def _read(count: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        part = os.read(CHANNEL, min(count - len(parts), 1 << 20))
-        if not part:
-            os._exit(0)  # the owner has no job for us any more
-        parts += part
-    return bytes(parts)
-
-
-def _write(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(CHANNEL, view) :]

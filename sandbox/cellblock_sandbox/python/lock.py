@@ -50,6 +50,11 @@ class Lock:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # as it is set already
         self._put_in(os.getpid())
 
+    def release_memory(self) -> None:
+        """Give free memory back where libc can: what a zygote holds, each fork of it pays for."""
+        if hasattr(_libc, "malloc_trim"):
+            _libc.malloc_trim(0)
+
     def apply(self, zygote: int) -> None:
         """Lock the calling cell, a child of process `zygote`; raises OSError."""
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -83,12 +88,6 @@ class _Filter:
 def prctl(option: int, value: int) -> None:
     """prctl(2) with one argument; raises OSError."""
     _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
-
-
-def release_memory() -> None:
-    """Give free memory back where libc can: what a zygote holds, each fork of it pays for."""
-    if hasattr(_libc, "malloc_trim"):
-        _libc.malloc_trim(0)
 
 
 def _empty_ruleset() -> int:

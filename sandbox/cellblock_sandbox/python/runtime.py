@@ -16,6 +16,11 @@ from cellblock_sandbox.policy import Policy
 from cellblock_sandbox.runtime import Runtime
 
 _INSIDE: Final = Path(__file__).parent
+_ADDON: Final = "cell.abi3.so"
+_NO_ADDON: Final = (
+    "a job costs more CPU time than it could: the addon was not built; "
+    "install again where there is a C compiler"
+)
 # By their files and not by a search, which would have to list the folder above.
 _START: Final = """\
 import importlib, importlib.util as util, sys
@@ -28,6 +33,12 @@ importlib.import_module(module).main()
 """
 # Folders of the standard library that no code node needs, and those that hold the host's own packages.
 _HIDDEN: Final = ("site-packages", "dist-packages", "test", "idlelib", "ensurepip", "turtledemo")
+
+_ENVIRON: Final = {
+    "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
+    "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
+    "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
+}
 
 DISTRIBUTIONS: Final = ("jinja2", "markupsafe", "tzdata")
 PRELOAD: Final = (
@@ -65,12 +76,7 @@ def python_runtime(
         language="python3",
         argv=(str(interpreter), "-I", "-S", "-B", "-X", "utf8", "-c", _START, f"python.zygote:{_INSIDE}"),
         interpreter=str(interpreter),
-        environ={
-            "LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries})),
-            "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
-            "MALLOC_ARENA_MAX": "2",  # an arena of each thread's own reserves 64 MB of address space
-            "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
-        },
+        environ=_ENVIRON | {"LD_LIBRARY_PATH": ":".join(sorted({str(file.parent) for file in libraries}))},
         trees=(
             Tree(path=str(library), without=_HIDDEN),
             *(Tree(path=str(file)) for file in (interpreter, *libraries, _INSIDE, *folders)),
@@ -82,6 +88,7 @@ def python_runtime(
             "borrowed": {_import_name(part): str(part) for part in borrowed if _import_name(part)},
             "preload": list(preload),
         },
+        note="" if (_INSIDE / _ADDON).is_file() else _NO_ADDON,
     )
 
 

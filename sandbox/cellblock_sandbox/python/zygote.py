@@ -22,12 +22,16 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from . import alone, faults, harness, refusals
-from .lock import Lock, release_memory
+from . import alone, channel, faults, harness, native, refusals
+from .native import NativeLock
+
+if TYPE_CHECKING:
+    from .lock import Lock
 
 _CONTROL: Final = 3
 _CONFIG_BYTES: Final = 1 << 17
@@ -44,8 +48,8 @@ _ORDER_BYTES: Final = 64
 _PASSED: Final = struct.Struct("3i")  # channel, stdout, stderr
 _PASSED_BYTES: Final = socket.CMSG_LEN(_PASSED.size)
 _PIDFD: Final = struct.Struct("i")
-_FORKED: Final = b'{"forked": %d}'
-_EXITED: Final = b'{"exited": %d, "status": %d, "cpu_ns": %d, "peak_kb": %d}'
+_FORKED: Final = b"forked %d"
+_EXITED: Final = b"exited %d %d %d %d"  # which, its status, CPU ns, peak KB
 
 
 class Borrowed:
@@ -65,8 +69,8 @@ class Borrowed:
         return spec_from_file_location(name, f"{place}/__init__.py", submodule_search_locations=[place])
 
 
-def main(kind: type[Zygote] | None = None) -> None:
-    """Warm up as the owner says, then serve it until it goes, as a zygote of that kind."""
+def main(live: Callable[[int], object] | None = None) -> None:
+    """Warm up as the owner says, then serve it until it goes; `live` is the life of a cell that is locked."""
     with socket.socket(fileno=_CONTROL) as control:
         config = json.loads(control.recv(_CONFIG_BYTES))
         try:
@@ -77,21 +81,24 @@ def main(kind: type[Zygote] | None = None) -> None:
             os._exit(1)
         os.dup2(0, 2)  # the owner reads what went wrong at the start; from here on there is no word to say
         control.send(b"{}")
-        (kind or Zygote)(control, lock).serve()
+        (native.serve if isinstance(lock, NativeLock) else Zygote(control, lock).serve)(live or _live)
 
 
-def warm(config: dict[str, Any]) -> Lock:
+def warm(config: dict[str, Any]) -> NativeLock | Lock:
     """Import what jobs will want, and freeze the heap; returns the lock for the cells."""
     os.environ.clear()
+    os.environ["PYTHONTZPATH"] = ""  # else zoneinfo loads all that Python's build knew, for one folder
     sys.path[:0] = config["path"]
     sys.meta_path.append(Borrowed(config["borrowed"]))
     faults.hide([*config["path"], *map(os.path.dirname, config["borrowed"].values())])
     site.setquit()
-    for name in config["preload"]:
-        importlib.import_module(name)
+    with alone.random_seeded_plainly():
+        for name in config["preload"]:
+            importlib.import_module(name)
+    os.environ.clear()
     if "zoneinfo" in sys.modules:
         sys.modules["zoneinfo"].reset_tzpath(())  # the host's zones may be seen and not read: tzdata has them
-    lock = Lock(
+    lock = _kind_of_lock()(
         inherited=base64.b64decode(config["inherited_filter"]),
         own=base64.b64decode(config["filter"]),
         self_marker=config["self_marker"],
@@ -105,14 +112,24 @@ def warm(config: dict[str, Any]) -> Lock:
         del sys.modules[name]  # the code may have a module of that name; ours is reached by nobody
     sys.argv[:] = ["node.py"]
     gc.collect()
-    release_memory()
+    lock.release_memory()
     gc.disable()
     for _ in range(_REHEARSALS):  # what the interpreter learns and caches here, no cell has to
         lock.rehearse()
         reseed()
-        harness.rehearse_in_zygote()
+        if native.cell is None:
+            channel.rehearse()
+        harness.rehearse()
     gc.freeze()
     return lock
+
+
+def _kind_of_lock() -> type[NativeLock | Lock]:
+    if native.cell is not None:
+        return native.NativeLock
+    from .lock import Lock  # with ctypes, which would be in each cell
+
+    return Lock
 
 
 class Zygote:
@@ -127,8 +144,9 @@ class Zygote:
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
-    def serve(self) -> None:
+    def serve(self, live: Callable[[int], object]) -> None:
         """Until the owner is gone."""
+        self._live = live
         while True:
             patience = None if self._later is None else max(0.0, self._later[0] - time.monotonic()) * 1000
             events = self._poll.poll(patience)
@@ -179,26 +197,19 @@ class Zygote:
                 time.sleep(_FORK_PAUSE_S)
         return os.fork()
 
-    def _become_cell(self, rehearse: int, channel: int, stdout: int, stderr: int) -> None:
+    def _become_cell(self, rehearse: int, talk: int, stdout: int, stderr: int) -> None:
         try:
             # An end of input of its own: what cells share, even the flags of /dev/null, carries words.
             stdin, _ = os.pipe()
-            for source, target in ((stdin, 0), (stdout, 1), (stderr, 2), (channel, harness.CHANNEL)):
+            for source, target in ((stdin, 0), (stdout, 1), (stderr, 2), (talk, channel.CHANNEL)):
                 os.dup2(source, target)
             self._control.detach()
             self._lock.apply(self._pid)
-            os.closerange(harness.CHANNEL + 1, _DESCRIPTORS)
+            os.closerange(channel.CHANNEL + 1, _DESCRIPTORS)
+            gc.enable()
             self._live(rehearse)
         finally:
             os._exit(1)
-
-    def _live(self, rehearse: int) -> None:
-        """The life of a cell that is locked. Where its job waits already, a rehearsal would only cost."""
-        reseed()
-        gc.enable()
-        if rehearse:
-            harness.rehearse()
-        harness.serve()
 
     def _reap(self, pidfd: int) -> None:
         seq, pid = self._cells.pop(pidfd)
@@ -207,6 +218,14 @@ class Zygote:
         _, status, usage = os.wait4(pid, 0)
         cpu_ns = int((usage.ru_utime + usage.ru_stime) * 1e9)
         self._control.send(_EXITED % (seq, status, cpu_ns, usage.ru_maxrss))
+
+
+def _live(rehearse: int) -> None:
+    """The life of a cell that is locked. Where its job waits already, a rehearsal would only cost."""
+    reseed()
+    if rehearse:
+        harness.rehearse()
+    harness.serve(native.cell or channel)
 
 
 def reseed() -> None:

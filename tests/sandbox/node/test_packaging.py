@@ -1,4 +1,4 @@
-"""The addon comes with the package: a wheel carries it, built by whatever compiler is to be had."""
+"""The addons come with the package: a wheel carries them, built by whatever compiler is to be had."""
 
 import importlib.util
 import os
@@ -17,6 +17,7 @@ import cellblock_sandbox as ours
 assert ours.__file__.startswith({folder!r}), ours.__file__
 runtime = ours.best_nodejs_runtime()
 assert not runtime.note, runtime.note
+assert not ours.python_runtime().note
 with ours.Sandbox(runtime) as sandbox:
     print(sandbox.run(ours.Program(code="async function main({{a}}) {{ return {{a}} }}"), {{"a": 5}}).outputs)
 """
@@ -25,7 +26,7 @@ with ours.Sandbox(runtime) as sandbox:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     tmp_path.chmod(0o755)
-    without = shutil.ignore_patterns("*.node", "__pycache__", "dist")
+    without = shutil.ignore_patterns("*.node", "*.so", "__pycache__", "dist")
     return Path(shutil.copytree(PROJECT, tmp_path / "checkout", ignore=without))
 
 
@@ -91,7 +92,9 @@ def test_without_a_compiler_that_of_pypi_builds_it(checkout: Path, nothing: Path
     )
     done = build(checkout, PATH=str(nothing), PYTHONPATH=str(stand_in.parents[1]))
     assert done.returncode == 0, done.stderr
-    assert (unpacked(checkout) / "cellblock_sandbox" / "node" / "cell.node").is_file()
+    package = unpacked(checkout) / "cellblock_sandbox"
+    assert (package / "node" / "cell.node").is_file()
+    assert (package / "python" / "cell.abi3.so").is_file()
 
 
 def test_no_wheel_is_built_without_it(checkout: Path) -> None:

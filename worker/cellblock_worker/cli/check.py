@@ -35,25 +35,29 @@ _PERHAPS: Final = "yellow"
 _ADVICE: Final = "cyan"
 
 
+InputsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--inputs",
+        "-i",
+        help="The inputs that it will get, a JSON object or @FILE: can main take them? Only names count.",
+        show_default=False,
+    ),
+]
+PackageOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--package", "-p", help="A module that its runtime has beside the default's; may be repeated."
+    ),
+]
+
+
 def check(
     file: FileArgument,
     language: LanguageOption = None,
     mode: ModeOption = ModeChoice.main,
-    inputs: Annotated[
-        str | None,
-        typer.Option(
-            "--inputs",
-            "-i",
-            help="The inputs that it will get, a JSON object or @FILE: can main take them? Only names count.",
-            show_default=False,
-        ),
-    ] = None,
-    package: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--package", "-p", help="A module that its runtime has beside the default's; may be repeated."
-        ),
-    ] = None,
+    inputs: InputsOption = None,
+    package: PackageOption = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the findings as a JSON list and nothing else.")
     ] = False,

@@ -23,6 +23,7 @@ from cellblock_worker.runtimes import build
 from cellblock_worker.settings import Settings
 
 _REDIS_S: Final = 3.0
+_QUEUED_SHARE: Final = 0.75  # of Redis's memory, at most, for what waits
 _NAMESPACES: Final = (
     "start the worker as root with CAP_SYS_ADMIN, or let its user make user namespaces "
     "(user.max_user_namespaces > 0, kernel.apparmor_restrict_unprivileged_userns = 0, in a container a "
@@ -137,6 +138,12 @@ def _look_at_redis(findings: Findings, settings: Settings) -> None:
     if info.get("maxmemory") and policy != "noeviction":
         advice = f"Redis evicts keys ({policy}), and jobs with them: set maxmemory-policy noeviction"
         findings.advice.append(advice)
+    most, memory = settings.max_queued_bytes, int(info.get("maxmemory") or 0)
+    if memory and not 0 < most <= memory * _QUEUED_SHARE:
+        findings.advice.append(
+            f"what waits may take {most or 'any number of'} bytes, of Redis's {memory}, and then "
+            "all are refused: have CELLBLOCK_MAX_QUEUED_BYTES leave a quarter to Results and jobs in hand"
+        )
     if info.get("aof_enabled") == 0:
         findings.advice.append("Redis keeps no append-only file: a crash of the server loses what is queued")
 

@@ -1,8 +1,5 @@
 """`cellblock jobs`: what waits, what is in hand, and what took its workers down."""
 
-import dataclasses
-import json as json_module
-import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -10,10 +7,9 @@ import typer
 from cellblock_producer.keys import JobName
 from cellblock_producer.ledger import Ledger
 from cellblock_producer.listing import Listed, list_dead, list_queue
-from rich.console import Console
-from rich.table import Table
 
-from cellblock_worker.cli.exits import CODE_FAILED, USAGE, leave, read_settings
+from cellblock_worker.cli.exits import USAGE, leave, read_settings
+from cellblock_worker.cli.listing import JsonOption, LimitOption, print_json, print_table, tell_each
 from cellblock_worker.cli.options import QueueOption, RedisOption
 from cellblock_worker.cli.server import age, reach
 
@@ -30,10 +26,8 @@ NamesArgument = Annotated[
 def jobs(
     context: typer.Context,
     dead: Annotated[bool, typer.Option("--dead", help="The jobs that took their workers down.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object for each, and no more.")
-    ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="List so many at most.")] = 100,
+    json: JsonOption = False,
+    limit: LimitOption = 100,
     redis: RedisOption = None,
     queue: QueueOption = None,
 ) -> None:
@@ -48,8 +42,7 @@ def jobs(
         listed = (list_dead if dead else list_queue)(client, settings.queue, limit)
         now = client.time()
     if json:
-        for each in listed:
-            typer.echo(json_module.dumps(dataclasses.asdict(each)))
+        print_json(listed)
     else:
         _show(listed, now_ms=int(now[0]) * 1000)
 
@@ -75,30 +68,25 @@ def _each(names: Sequence[str], redis: str | None, do: Callable[[Ledger, JobName
         parsed = [JobName.from_task_id(name) for name in names]
     except ValueError as error:
         leave(USAGE, str(error))
-    missing = []
     with reach(settings.redis_url) as client:
         ledger = Ledger(client, ttl_s=settings.result_ttl_s)
-        for name in parsed:
-            if do(ledger, name):
-                typer.echo(f"{name} {done}")
-            else:
-                missing.append(str(name))
-    if missing:
-        leave(CODE_FAILED, f"not among the dead jobs: {', '.join(missing)}")
+        outcomes = ((str(name), do(ledger, name)) for name in parsed)
+        tell_each(outcomes, done, "not among the dead jobs")
 
 
 def _show(listed: Sequence[Listed], now_ms: int) -> None:
-    table = Table()
     copied = all(len(each.name) < _WHOLE for each in listed)
-    for column in ("job", "place", "for", "attempts", "lost", "holder"):
-        table.add_column(column, overflow="fold", no_wrap=copied and column == "job")
-    for each in listed:
-        table.add_row(
+    rows = [
+        (
             each.name,
             each.place,
             age(now_ms - each.since_ms),
+            f"{-(-each.bytes // 1024):,}",
             str(each.attempts),
             str(each.lost),
             each.holder,
         )
-    Console(highlight=False, width=None if sys.stdout.isatty() else 150).print(table if listed else "none")
+        for each in listed
+    ]
+    columns = ("job", "place", "for", "KiB", "attempts", "lost", "holder")
+    print_table(columns, rows, whole="job" if copied else "")

@@ -1,17 +1,13 @@
 """`cellblock replies`: Results that are still to be sent to where a job's `reply` says, or could not be."""
 
-import dataclasses
-import json as json_module
-import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 from cellblock_producer.outbox import Outbox, Unsent
-from rich.console import Console
-from rich.table import Table
 
-from cellblock_worker.cli.exits import CODE_FAILED, leave, read_settings
+from cellblock_worker.cli.exits import read_settings
+from cellblock_worker.cli.listing import JsonOption, LimitOption, print_json, print_table, tell_each
 from cellblock_worker.cli.options import QueueOption, RedisOption
 from cellblock_worker.cli.server import age, reach
 
@@ -25,10 +21,8 @@ IdsArgument = Annotated[
 @app.callback(invoke_without_command=True)
 def replies(
     context: typer.Context,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object for each, and no more.")
-    ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="List so many of each at most.")] = 100,
+    json: JsonOption = False,
+    limit: LimitOption = 100,
     redis: RedisOption = None,
     queue: QueueOption = None,
 ) -> None:
@@ -43,8 +37,7 @@ def replies(
         unsent = list(Outbox(client, settings.queue).unsent(limit))
         now = client.time()
     if json:
-        for each in unsent:
-            typer.echo(json_module.dumps(dataclasses.asdict(each)))
+        print_json(unsent)
     else:
         _show(unsent, now_ms=int(now[0]) * 1000)
 
@@ -71,21 +64,21 @@ def _each(
     settings = read_settings(redis_url=redis, queue=queue)
     with reach(settings.redis_url) as client:
         outbox = Outbox(client, settings.queue)
-        found = {each: do(outbox, each) for each in dict.fromkeys(ids)}
-    for each in (each for each in found if found[each]):
-        typer.echo(f"{each} {done}")
-    missing = [each for each in found if not found[each]]
-    if missing:
-        leave(CODE_FAILED, f"no such reply is kept: {', '.join(missing)}")
+        outcomes = ((each, do(outbox, each)) for each in dict.fromkeys(ids))
+        tell_each(outcomes, done, "no such reply is kept")
 
 
 def _show(unsent: Sequence[Unsent], now_ms: int) -> None:
-    table = Table()
-    for column in ("id", "job", "by", "state", "for", "tries", "why not"):
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
-    for each in unsent:
-        state = "given up" if each.given_up else "to be sent"
-        table.add_row(
-            each.id, each.name, each.kind, state, age(now_ms - each.since_ms), str(each.tries), each.why
+    rows = [
+        (
+            each.id,
+            each.name,
+            each.kind,
+            "given up" if each.given_up else "to be sent",
+            age(now_ms - each.since_ms),
+            str(each.tries),
+            each.why,
         )
-    Console(highlight=False, width=None if sys.stdout.isatty() else 150).print(table if unsent else "none")
+        for each in unsent
+    ]
+    print_table(("id", "job", "by", "state", "for", "tries", "why not"), rows, whole="id")

@@ -22,7 +22,7 @@ def worker(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
 ) -> None:
-    """Take jobs from the queue until SIGTERM (which finishes those in hand) or Ctrl-C.
+    """Take jobs from the queue until SIGTERM or Ctrl-C, which finishes those in hand.
 
     Every setting is also a CELLBLOCK_* environment variable. Exit code 3: the sandbox is not available here,
     and nothing was taken from the queue.

@@ -61,6 +61,13 @@ class WorkerCollector(Collector):
         for place in ("waiting", "in_hand", "dead"):
             depth.add_metric((self._queue, place), getattr(state, place))
         yield depth
+        size = GaugeMetricFamily(
+            "cellblock_queue_bytes",
+            "Bytes of messages that wait, those that wait for a retry included",
+            labels=("queue",),
+        )
+        size.add_metric((self._queue,), state.bytes)
+        yield size
         oldest = GaugeMetricFamily(
             "cellblock_queue_oldest_seconds",
             "Age of what has waited longest; 0 where nothing waits",

@@ -60,11 +60,11 @@ def test_a_quota_is_shared_by_all_gateways_and_what_is_refused_does_not_count(
     keys = str(write_keys(tmp_path / "keys.json", extra))
     with GatewayProcess(stack.url, "--keys", keys) as one, GatewayProcess(stack.url, "--keys", keys) as two:
         calls = [one, two, one]
-        assert [each.call("POST", "/v1/jobs", JOB, key=extra_key()).status for each in calls] == [202] * 3
+        assert {each.call("POST", "/v1/jobs", JOB, key=extra_key()).status for each in calls} <= {200, 202}
         many = one.call("POST", "/v1/jobs:batch", {"jobs": [JOB, JOB]}, key=extra_key())
         assert (many.status, many.json["type"]) == (429, "urn:cellblock:problem:quota")
         assert 1 <= int(many.headers["Retry-After"]) <= 60
-        assert two.call("POST", "/v1/jobs", JOB, key=extra_key()).status == 202
+        assert two.call("POST", "/v1/jobs", JOB, key=extra_key()).status in (200, 202)
         assert one.call("POST", "/v1/jobs", JOB, key=extra_key()).status == 429
 
 
@@ -181,7 +181,8 @@ def test_bodies_are_bounded_by_what_they_take_when_parsed(stack: Stack, keys: Pa
         refused = small.call("POST", "/v1/jobs", {**job, "inputs": {"a": [{}] * 50_000}})
         assert (refused.status, refused.json["type"]) == (413, "urn:cellblock:problem:too-large")
         # Of a string it is what it looks like.
-        assert small.call("POST", "/v1/jobs", {**job, "inputs": {"a": '{},:[\\",' * 50_000}}).status == 202
+        taken = small.call("POST", "/v1/jobs", {**job, "inputs": {"a": '{},:[\\",' * 50_000}})
+        assert taken.status in (200, 202)
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(

@@ -29,7 +29,8 @@ def test_the_walk_through_with_curl(environ: dict[str, str]) -> None:
     assert len(said) == 7
     assert said[0]["outputs"] == {"result": 0.25}
     assert (said[1]["status"], said[1]["branch"]) == ("exception", "fail")
-    assert (said[2]["id"], said[3]["status"]) == ("order-17", "succeeded")
+    assert said[2].get("id", said[2].get("job_id")) == "order-17"  # a worker may be faster than the answer
+    assert said[3]["status"] == "succeeded"
     assert [one["id"] for one in said[4]["jobs"]] == ["one", "two"]
     assert said[5]["cancellation"] in ("cancelled", "finished")
     assert [one["line"] for one in said[6]["findings"]] == [2]

@@ -51,12 +51,13 @@ def test_javascript_and_the_fail_branch(gateway: GatewayProcess) -> None:
 
 
 def test_without_wait_the_job_is_accepted_and_asked_for_later(gateway: GatewayProcess) -> None:
-    accepted = gateway.call("POST", "/v1/jobs", job(id="later"))
+    later = job(SLEEP, {"s": 1}, id="later")
+    accepted = gateway.call("POST", "/v1/jobs", later)
     assert (accepted.status, accepted.json["status"]) == (202, "pending")
     assert accepted.headers["Location"] == accepted.json["href"] == "/v1/jobs/later"
-    assert gateway.call("GET", "/v1/jobs/later?wait=30").json["outputs"] == {"result": 0.25}
-    assert gateway.call("GET", "/v1/jobs/later").json["outputs"] == {"result": 0.25}
-    again = gateway.call("POST", "/v1/jobs", job(id="later"))
+    assert gateway.call("GET", "/v1/jobs/later?wait=30").json["outputs"] == {"slept": 1}
+    assert gateway.call("GET", "/v1/jobs/later").json["outputs"] == {"slept": 1}
+    again = gateway.call("POST", "/v1/jobs", later)
     assert (again.status, again.json["attempts"]) == (200, 1)
 
 
@@ -109,15 +110,15 @@ def test_a_job_that_waits_is_cancelled(stack: Stack, gateway: GatewayProcess) ->
 def test_a_batch_says_of_each_job_what_became_of_it(gateway: GatewayProcess) -> None:
     gateway.call("POST", "/v1/jobs", job(id="in-the-way"))
     jobs = [
-        job(id="batch-1"),
+        job(SLEEP, {"s": 1}, id="batch-1"),
         job(id="in-the-way", labels={"a": "b"}),
-        job(id="batch-2", inputs={"a": 6, "b": 2}),
+        job(SLEEP, {"s": 1}, id="batch-2"),
     ]
     answer = gateway.call("POST", "/v1/jobs:batch", {"jobs": jobs})
     assert answer.status == 202
     assert [one["status"] for one in answer.json["jobs"]] == ["pending", "refused", "pending"]
     assert answer.json["jobs"][1]["problem"] == "urn:cellblock:problem:job-conflict"
-    assert gateway.call("GET", "/v1/jobs/batch-2?wait=30").json["outputs"] == {"result": 3}
+    assert gateway.call("GET", "/v1/jobs/batch-2?wait=30").json["outputs"] == {"slept": 1}
 
 
 def test_a_batch_with_a_job_that_is_none_queues_nothing(gateway: GatewayProcess) -> None:

@@ -148,7 +148,7 @@ def test_a_shutdown_ends_though_a_run_of_dify_does_not(keys: Path, monkeypatch: 
 def test_a_second_gateway_shares_everything(stack: Stack, keys: Path, gateway: GatewayProcess) -> None:
     with GatewayProcess(stack.url, "--keys", str(keys)) as second:
         accepted = gateway.call("POST", "/v1/jobs", JOB | {"id": "shared"})
-        assert accepted.status == 202
+        assert accepted.status in (200, 202)
         assert second.call("GET", "/v1/jobs/shared?wait=30").json["outputs"] == {"a": 1}
         assert second.call("POST", "/v1/jobs", JOB | {"id": "shared"}).json["attempts"] == 1
 

@@ -167,9 +167,8 @@ class Sandbox:
             if self._zygote is None:
                 self._replace()
             gap = time.monotonic() - self._ended
-            ending = self._supervised(
-                job, program.mode, limits, stop, linger=gap > _LEISURE_S and not prepare
-            )
+            linger = gap > _LEISURE_S and not prepare
+            ending = self._supervised(job, program.mode, limits, stop, linger=linger, near=gap > _CALM_S)
             self._ended = time.monotonic()
             if prepare:
                 self._prepare(rehearse=gap > _CALM_S)
@@ -190,12 +189,19 @@ class Sandbox:
             raise SandboxClosed("open the sandbox in the process that uses it (it is closed, or you forked)")
 
     def _supervised(
-        self, job: bytes, mode: Mode, limits: Limits, stop: Callable[[], bool] | None, *, linger: bool
+        self,
+        job: bytes,
+        mode: Mode,
+        limits: Limits,
+        stop: Callable[[], bool] | None,
+        *,
+        linger: bool,
+        near: bool,
     ) -> Ending:
         """How a job ended in the cell that stands ready, which may linger or is closed."""
         cell, zygote, baseline = self._take()
         try:
-            ending = supervise(cell, zygote, baseline, job, mode, limits, stop, linger=linger)
+            ending = supervise(cell, zygote, baseline, job, mode, limits, stop, linger=linger, near=near)
         except BaseException as error:
             cell.close()
             if isinstance(error, CellLost):

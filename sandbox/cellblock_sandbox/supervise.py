@@ -20,6 +20,7 @@ from cellblock_sandbox.cell import Cell, Exit, Memory
 from cellblock_sandbox.errors import CellLost
 from cellblock_sandbox.judge import Captured, Ending, Stop
 from cellblock_sandbox.model import Limits, Mode, Program, Usage
+from cellblock_sandbox.nearby import wake_here
 from cellblock_sandbox.python.channel import HEADER, LENGTH
 from cellblock_sandbox.zygote import Zygote
 
@@ -78,13 +79,15 @@ def supervise(
     stop: Callable[[], bool] | None = None,
     *,
     linger: bool = False,
+    near: bool = False,
 ) -> Ending:
     """Hand the job over and see the cell to its end; raises CellLost when the zygote dies.
 
     A cell that has answered is killed or, to `linger`, stopped: then it is for the caller to end it.
+    It wakes up `near` us, on our core, or where the kernel wants it.
     """
     zygote.make_room(limits)
-    return _Supervision(cell, zygote, baseline, limits, mode, stop, linger=linger).run(job)
+    return _Supervision(cell, zygote, baseline, limits, mode, stop, linger=linger, near=near).run(job)
 
 
 class _Sink:
@@ -117,8 +120,9 @@ class _Supervision:
         asked: Callable[[], bool] | None,
         *,
         linger: bool,
+        near: bool,
     ) -> None:
-        self._linger = linger
+        self._linger, self._near = linger, near
         self._cell, self._zygote, self._baseline, self._limits = cell, zygote, baseline, limits
         self._mode, self._asked = mode, asked
         self._sinks = {cell.stdout: _Sink(limits.output_bytes), cell.stderr: _Sink(limits.output_bytes)}
@@ -138,7 +142,10 @@ class _Supervision:
 
     def run(self, job: bytes) -> Ending:
         """The whole of it."""
-        self._outgoing = memoryview(self._header(len(job)) + job)
+        self._outgoing = memoryview(self._header(len(job)))
+        if self._near:  # with what no code sees: where that may run is the kernel's choice again
+            wake_here(self._cell.pid, self._send)
+        self._outgoing = memoryview(bytes(self._outgoing) + job)
         self._send()
         if self._outgoing:
             self._poll.modify(self._cell.channel, select.POLLIN | select.POLLOUT)

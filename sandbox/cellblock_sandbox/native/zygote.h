@@ -82,7 +82,7 @@ static int ruleset = -1; /* of Landlock, it forbids nothing but to reach beyond 
 static void before_fork(void);
 
 static void die(const char *what) {
-  perror(what);
+  dprintf(2, "%s: %s\n", what, strerror(errno)); /* Node.js's stderr is silenced */
   _exit(1);
 }
 

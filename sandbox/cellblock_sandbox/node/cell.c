@@ -12,13 +12,13 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <link.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
 #include "../native/zygote.h"
+#include "pages.h"
 
 typedef struct napi_env__ *napi_env;
 typedef struct napi_value__ *napi_value;
@@ -29,11 +29,9 @@ int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, 
 int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 int napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
 int napi_create_double(napi_env, double, napi_value *);
-int napi_create_object(napi_env, napi_value *);
 int napi_get_boolean(napi_env, bool, napi_value *);
 int napi_get_value_string_utf8(napi_env, napi_value, char *, size_t, size_t *);
 int napi_get_value_uint32(napi_env, napi_value, uint32_t *);
-int napi_get_value_double(napi_env, napi_value, double *);
 int napi_get_value_bool(napi_env, napi_value, bool *);
 int napi_get_buffer_info(napi_env, napi_value, void **, size_t *);
 int napi_add_env_cleanup_hook(napi_env, void (*)(void *), void *);
@@ -48,8 +46,11 @@ enum { UV_WORK = 7 };
 
 enum {
   MESSAGE_BYTES = 1 << 17,
+  FAULT_BYTES = 1 << 20, /* what an answer in place of one that is too large may have */
   LITTLE = 4 << 20, /* where not even so much memory is to be had, that is why */
 };
+
+static uint64_t most_bytes; /* that the answer may have */
 
 /* ---- the cell's side: locking ---- */
 
@@ -115,61 +116,34 @@ static void become_cell(uv_loop_t *loop, const int given[3]) {
   install_own_filter(ON_ALL_THREADS);
 }
 
-/* ---- the zygote's side: which pages of the programs' files it and its forks have mapped ---- */
-
-typedef void (*on_pages)(char *from, size_t size, int protection);
-
-static int each_segment(struct dl_phdr_info *object, size_t size, void *argument) {
-  (void)size;
-  if (strstr(object->dlpi_name, "vdso")) return 0;
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  for (int at = 0; at < object->dlpi_phnum; at++) {
-    const ElfW(Phdr) *segment = &object->dlpi_phdr[at];
-    if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
-    uintptr_t from = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
-    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz + page - 1) & ~(page - 1);
-    (*(on_pages *)argument)((char *)from, end - from, segment->p_flags & PF_X ? PROT_READ | PROT_EXEC : PROT_READ);
-  }
-  return 0;
-}
-
-/* They come back when they are touched. */
-static void forget_pages(char *from, size_t size, int protection) {
-  (void)protection;
-  madvise(from, size, MADV_DONTNEED);
-}
-
-/* The kernel leaves it to faults to map a file's pages in a child, 16 at a time, unless the mapping holds a page of
- * the process's own (vma_needs_copy() in mm/memory.c). One is made here, by writing what is there already. */
-static void copy_pages_at_forks(char *from, size_t size, int protection) {
-  if (mprotect(from, size, protection | PROT_WRITE)) return; /* then cells are slower, and that is all */
-  *(volatile char *)from = *(volatile char *)from;
-  mprotect(from, size, protection);
-}
+/* ---- the zygote's side: V8's and Node's ways ---- */
 
 /* Node before 22.17 waits, when nothing is left to do, until helper threads have done what they were given, and a
  * fork takes none along. So they are given nothing: whoever wants to destroys what is not taken, and does the work
  * itself where it needs it. Node has no switch for that, but its symbols are exported: one call of a table. */
 static void take_nothing(void) {}
 
-static void spare_helper_threads(void) {
+static void **helpers_entry;
+
+static void find_helpers_entry(void) {
 #define TASK "St10unique_ptrIN2v84TaskESt14default_deleteIS3_EE"
 #define TASK_OF_22 "N2v812TaskPriorityESt10unique_ptrINS1_4TaskESt14default_deleteIS4_EERKNS1_14SourceLocationE"
   void **table = dlsym(RTLD_DEFAULT, "_ZTVN4node12NodePlatformE");
   void *give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform18CallOnWorkerThreadE" TASK);
   if (!give) give = dlsym(RTLD_DEFAULT, "_ZN4node12NodePlatform26PostTaskOnWorkerThreadImplE" TASK_OF_22);
   Dl_info in;
-  for (void **at = table; table && give && dladdr(at, &in) && in.dli_saddr == table; at++) {
-    if (*at != give) continue;
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *page = (void *)((uintptr_t)at & ~(size - 1));
-    if (mprotect(page, size, PROT_READ | PROT_WRITE)) return;
-    *at = (void *)take_nothing;
-    mprotect(page, size, PROT_READ);
-  }
+  for (void **at = table; table && give && dladdr(at, &in) && in.dli_saddr == table; at++)
+    if (*at == give) helpers_entry = at;
 }
 
-static void for_each_segment(on_pages what) { dl_iterate_phdr(each_segment, &what); }
+/* Not before all is rehearsed: what was given until then is waited for, too. */
+static void spare_helper_threads(void) {
+  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  void *page = (void *)((uintptr_t)helpers_entry & ~(size - 1));
+  if (!helpers_entry || mprotect(page, size, PROT_READ | PROT_WRITE)) return;
+  *helpers_entry = (void *)take_nothing;
+  mprotect(page, size, PROT_READ);
+}
 
 /* Random numbers of its own for the next cell: V8 seeds a context's generator when Math.random is first called, by
  * this flag. Set here and not in the cell, where the same call would fault in what it looks through. */
@@ -188,6 +162,7 @@ static void before_fork(void) {
 static void tell_that_memory_is_out(void) {
   static const char body[] = "{\"error\":{\"kind\":\"memory_limit\",\"type\":\"RangeError\","
                              "\"message\":\"the code ran out of memory\",\"line\":null,\"traceback\":\"\"}}";
+  if (!in_cell) _exit(1);
   unsigned char length[4] = {0, 0, 0, sizeof body - 1};
   write_all(CHANNEL, length, sizeof length);
   write_all(CHANNEL, body, sizeof body - 1);
@@ -285,10 +260,14 @@ static napi_value send_text(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* forget(): unmap what the start needed of the programs' files; what is touched from here on is what cells need. */
+/* forget(): unmap what the start needed of the programs' files; what is touched from here on is what cells need. No cell
+ * looks up symbols, so that is done before. */
 static napi_value forget(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
-  for_each_segment(forget_pages);
+  watch_memory();
+  find_helpers_entry();
+  before_fork();
+  forget_program_pages();
   return NULL;
 }
 
@@ -310,21 +289,20 @@ static napi_value serve(napi_env env, napi_callback_info info) {
       napi_get_value_uint32(env, values[2], &self_marker) || napi_get_value_bool(env, values[3], &nested) ||
       napi_get_uv_event_loop(env, &loop))
     return throw(env, "serve(inherited, own, selfMarker, nestedLandlock)");
+  napi_value told[2]; /* before the fork, as all that a cell would have to do again */
+  napi_get_boolean(env, false, &told[0]);
+  napi_get_boolean(env, true, &told[1]);
+  napi_add_env_cleanup_hook(env, leave_without_answer, NULL);
+  silence_the_interpreter();
+  spare_helper_threads();
+  settle_pages();
   list_shared_descriptors(); /* before there are any of ours */
   if (nested) make_ruleset();
   hide();
-  for_each_segment(copy_pages_at_forks);
-  spare_helper_threads();
   install(&inherited, ON_ALL_THREADS);
   struct order order = serve_owner();
   become_cell(loop, order.given);
-  free(own.first);
-  watch_memory();
-  silence_the_interpreter();
-  napi_add_env_cleanup_hook(env, leave_without_answer, NULL);
-  napi_value told;
-  napi_get_boolean(env, order.rehearse, &told);
-  return told;
+  return told[order.rehearse];
 }
 
 /* ready(): say that this cell is locked and rehearsed, with the CPU time that it used until now. */
@@ -334,7 +312,7 @@ static napi_value ready(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* job(): take the limits upon us, then the one job; {text, most} with the most bytes that its answer may have. */
+/* job(): take the limits upon us, then the one job. */
 static napi_value job(napi_env env, napi_callback_info info) {
   (void)info;
   unsigned char header[40]; /* data, address space (V8 reserves more than it uses: no limit of it), CPU s, answer, job */
@@ -344,26 +322,32 @@ static napi_value job(napi_env env, napi_callback_info info) {
   if (!text) die("malloc");
   limit(RLIMIT_CPU, big_endian(header + 16), big_endian(header + 16));
   limit(RLIMIT_DATA, big_endian(header), big_endian(header));
+  most_bytes = big_endian(header + 24);
   read_all(CHANNEL, text, size);
-  napi_value value, string, most;
-  napi_create_object(env, &value);
-  if (napi_create_string_utf8(env, text, size, &string)) return throw(env, "the job is too large");
-  napi_create_double(env, (double)big_endian(header + 24), &most);
-  napi_set_named_property(env, value, "text", string);
-  napi_set_named_property(env, value, "most", most);
+  napi_value value;
+  if (napi_create_string_utf8(env, text, size, &value)) return throw(env, "the job is too large");
   free(text);
   return value;
 }
 
-/* answer(text, most): the end of this cell, unless the text has more bytes; returns how many it has. */
+/* most(): the most bytes that the answer may have. */
+static napi_value most(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value value;
+  napi_create_double(env, (double)most_bytes, &value);
+  return value;
+}
+
+/* answer(text, instead): the end of this cell, unless the text has more bytes than it may; returns how many it has.
+ * `instead` is true for what is said in the place of such a one. */
 static napi_value answer(napi_env env, napi_callback_info info) {
   napi_value values[2], result;
-  double most;
+  bool instead;
   size_t size;
   if (!in_cell || arguments(env, info, values, 2) != 2) return throw(env, "not here");
-  if (napi_get_value_string_utf8(env, values[0], NULL, 0, &size) || napi_get_value_double(env, values[1], &most))
-    return throw(env, "answer(text, most)");
-  if ((double)size > most || size > UINT32_MAX) {
+  if (napi_get_value_string_utf8(env, values[0], NULL, 0, &size) || napi_get_value_bool(env, values[1], &instead))
+    return throw(env, "answer(text, instead)");
+  if (size > (instead ? FAULT_BYTES : most_bytes) || size > UINT32_MAX) {
     napi_create_double(env, (double)size, &result);
     return result;
   }
@@ -375,6 +359,20 @@ static napi_value answer(napi_env env, napi_callback_info info) {
   char byte;
   while (read(CHANNEL, &byte, 1) < 0 && errno == EINTR) continue; /* the owner looks at what we used, and kills us */
   _exit(0);
+}
+
+/* echo(text): what job() and answer() do to one, for the rehearsal. */
+static napi_value echo(napi_env env, napi_callback_info info) {
+  napi_value text, value = NULL;
+  size_t size;
+  if (arguments(env, info, &text, 1) != 1 || napi_get_value_string_utf8(env, text, NULL, 0, &size))
+    return throw(env, "echo(text)");
+  char *copy = malloc(size + 1);
+  if (!copy) die("malloc");
+  napi_get_value_string_utf8(env, text, copy, size + 1, &size);
+  napi_create_string_utf8(env, copy, size, &value);
+  free(copy);
+  return value;
 }
 
 /* print(descriptor, bytes): all of them, now; what was printed survives a kill. */
@@ -410,6 +408,7 @@ __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_e
   static const struct { const char *name; napi_callback call; } functions[] = {
       {"receive", receive}, {"send", send_text}, {"serve", serve}, {"ready", ready}, {"job", job},
       {"answer", answer},   {"print", print},    {"pid", pid},     {"leave", leave}, {"forget", forget},
+      {"most", most},       {"echo", echo},
   };
   for (size_t at = 0; at < sizeof functions / sizeof *functions; at++) {
     napi_value function;

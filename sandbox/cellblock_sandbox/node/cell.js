@@ -8,10 +8,12 @@ const refusals = require('./refusals.js');
 const harness = require('./harness.js');
 const streams = require('./streams.js');
 
+const { nextTick } = process;
+
 // Load what jobs will want, and put in place what they are to meet. `hands` reaches the owner.
 function warm(hands, config) {
   for (const name of Object.keys(process.env)) delete process.env[name];
-  streams.install(hands.print); // before a module looks for Node's own, which are made at the first look
+  streams.install(); // before a module looks for Node's own, which are made at the first look
   const load = createRequire(`${config.packages ?? ''}/node.js`);
   randomness.leavingNone(() => config.preload.forEach((name) => load(name)));
   refusals.install();
@@ -29,14 +31,24 @@ function forgetOurselves() {
   process.mainModule = undefined;
 }
 
-// Without a rehearsal it is cheaper in all, and slower from the job's arrival on: for when the job waits already.
-async function serve(hands, rehearse) {
-  if (rehearse) await harness.rehearse();
-  streams.goLive();
-  hands.ready();
-  const { text, most } = hands.job();
-  harness.run(text, most);
+// What a cell has from outside, always of the same shape: V8's code is for shapes.
+const makeHands = (print, ready, job, answer, most) => ({ print, ready, job, answer, most });
+
+// Go through all that a cell does, with a job of our own, so that what every job needs is compiled, and its pages are
+// copied, beforehand. What it prints and answers is for nobody.
+function rehearse(echo) {
+  return new Promise((resolve) => {
+    const nothing = () => {};
+    nextTick(serve, makeHands(nothing, nothing, () => echo(harness.rehearsal()), (text) => resolve(echo(text)), nothing));
+  });
 }
 
-module.exports = { warm, rehearse: harness.rehearse, serve };
+// Say ready and take the one job.
+function serve(hands) {
+  streams.goLive(hands.print);
+  hands.ready();
+  harness.run(hands.job(), hands);
+}
+
+module.exports = { makeHands, warm, rehearse, serve };
 //# sourceURL=node:cell/cell

@@ -20,6 +20,7 @@ _ADDON: Final = _INSIDE / "cell.node"
 _FLAGS: Final = (
     "--single-threaded",  # a fork takes one thread along
     "--v8-pool-size=1",  # its helper threads sleep and are not forked; none is not to be had
+    "--no-short-builtin-calls",  # else V8 copies its builtins, 2 MB that each fork would have to copy
     "--no-maglev",  # without helper threads it keeps hot loops from the better compiler
 )
 
@@ -63,6 +64,7 @@ def nodejs_runtime(
         environ={
             **_environ(libraries),
             "LD_BIND_NOW": "1",  # else each cell looks up anew what it calls
+            "LD_PRELOAD": str(_ADDON),  # it sees to where V8's heap lies
         },
         trees=_trees(node, libraries, packages),
         policy=Policy(threads=False, executable_memory=True, whole_forks=True),

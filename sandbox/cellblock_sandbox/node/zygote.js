@@ -16,25 +16,34 @@ const addon = (() => {
   return holder.exports;
 })();
 
+const hands = cell.makeHands(addon.print, addon.ready, addon.job, addon.answer, addon.most);
+
 async function main() {
-  let rehearse;
+  let config;
   try {
-    const config = JSON.parse(addon.receive());
+    config = JSON.parse(addon.receive());
     process.chdir(config.packages ?? '/'); // where import() looks from, as require() does
     cell.warm(addon, config);
     Object.defineProperty(process, 'pid', { get: addon.pid, configurable: true, enumerable: true }); // else the zygote's
     // Around the event loop it must not go here: that begins to turn in the cell.
-    await cell.rehearse();
+    await cell.rehearse(addon.echo);
     addon.forget();
-    for (let turn = 0; turn < REHEARSALS; turn++) await cell.rehearse();
+    for (let turn = 0; turn < REHEARSALS; turn++) await cell.rehearse(addon.echo);
     addon.send('{}');
-    const [inherited, own] = [config.inherited_filter, config.filter].map((text) => Buffer.from(text, 'base64'));
-    rehearse = addon.serve(inherited, own, config.self_marker, config.nested_landlock);
   } catch (error) {
     addon.send(JSON.stringify({ error: String(error.stack).slice(0, 2000) }));
     addon.leave(1);
   }
-  await cell.serve(addon, rehearse);
+  process.nextTick(fork, config);
+}
+
+// Comes back in each cell. Without a rehearsal there it is cheaper in all, and slower from the job's arrival on: for
+// when that waits already.
+function fork(config) {
+  const [inherited, own] = [config.inherited_filter, config.filter].map((text) => Buffer.from(text, 'base64'));
+  if (!addon.serve(inherited, own, config.self_marker, config.nested_landlock)) cell.serve(hands);
+  else cell.rehearse(addon.echo).then(() => process.nextTick(cell.serve, hands));
 }
 
 main();
+//# sourceURL=node:cell/zygote

@@ -178,3 +178,13 @@ def test_a_cell_that_is_to_stop_is_gone_and_the_next_runs(sandbox: Sandbox) -> N
         assert outcome.verdict is Verdict.CANCELLED
     assert sandbox.run(Program(code=ECHO), {"a": 1}).outputs == {"a": 1}
     assert sandbox.zygote_pid == zygote
+
+
+@as_tracer
+def test_the_heap_lies_in_one_piece() -> None:
+    """V8 would put each chunk at random into 128 TB, at the price of a page table each, for every fork."""
+    with Sandbox(nodejs_runtime()) as sandbox:
+        fields = [line.split() for line in Path(f"/proc/{sandbox.zygote_pid}/maps").read_text().splitlines()]
+    nameless = [int(field[0].split("-")[0], 16) for field in fields if len(field) == 5]
+    highest = max(nameless)
+    assert not [hex(at) for at in nameless if highest - at > 1 << 36 and at > 1 << 36]

@@ -8,8 +8,9 @@ from .core import Call
 from .errors import CellblockError
 
 MAX_CALLS = 128
-MAX_CHARS = 256 * 1024
-"""Bounds of one batch, so that neither side's buffers fill up; a single larger call goes alone."""
+MAX_CHARS = 64 * 1024
+"""Bounds of one batch, so that neither side's buffers fill up, and workers have the first jobs of many while
+the rest are written down; a single larger call goes alone."""
 
 AnyCall = Call[Any]
 

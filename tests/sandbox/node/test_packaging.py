@@ -65,9 +65,14 @@ def unpacked(checkout: Path) -> Path:
     return checkout.parent / "installed"
 
 
+def _ahead(folder: Path) -> str:
+    """Where modules are looked for, with `folder` first."""
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+
+
 def run_from(folder: Path) -> str:
     command = [sys.executable, "-c", RUN.format(folder=str(folder))]
-    environ = {**os.environ, "PYTHONPATH": str(folder)}
+    environ = {**os.environ, "PYTHONPATH": _ahead(folder)}
     done = subprocess.run(command, cwd="/", env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -90,7 +95,7 @@ def test_without_a_compiler_that_of_pypi_builds_it(checkout: Path, nothing: Path
         "import os, sys\nassert sys.argv[1] == 'cc'\n"
         f"os.environ['PATH'] = {path!r}\nos.execv({compiler!r}, ['cc', *sys.argv[2:]])\n"
     )
-    done = build(checkout, PATH=str(nothing), PYTHONPATH=str(stand_in.parents[1]))
+    done = build(checkout, PATH=str(nothing), PYTHONPATH=_ahead(stand_in.parents[1]))
     assert done.returncode == 0, done.stderr
     package = unpacked(checkout) / "cellblock_sandbox"
     assert (package / "node" / "cell.node").is_file()

@@ -168,8 +168,9 @@ def test_a_member_whose_record_is_gone_is_told_from_others_by_its_content(
     delivery = taken(leases)
     client.delete(record_key(batch[0].name))
     ours = job_of(batch[0])
-    start = begin(ours, Desk(line, delivery, lambda _: None).station, last=False)
+    start = begin(ours, Desk(line, delivery, until_told).station, last=False)
     assert isinstance(start.begun, Begun)
+    assert start.ran is None, "it was told to stop, so what it answered is nobody's"
     assert client.hget(record_key(batch[0].name), "digest") == ours.digest().encode()
 
 

@@ -2,6 +2,7 @@
 
 begin 1 -> run 1 -> finish 1, begin 2 -> run 2 -> finish 2, begin 3 -> ... -> finish n
 
+Where the batch is fresh, a job runs while the round trip that begins it is under way: see task.py.
 A Result goes out in the round trip that begins the next job: as soon as it is there, and before the next
 one runs. A job that is to be run again leaves its turn to the others; when they are done, the batch is put
 back for it. A job is begun when it is its turn, since that is what counts its attempts: where a process

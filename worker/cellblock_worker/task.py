@@ -183,6 +183,7 @@ def begin(
     seconds = time.monotonic() - started
     stands, begun = beginning.read()
     if begun is None:  # its record is gone meanwhile, so what the client's script has found holds no more
+        ran, seconds = None, 0.0  # the run was told to stop, so what it says is not the code's answer
         begun = station.ledger.begin_soon(
             job.name, job.digest(), station.turn(last=last), job.deadline_ms, to
         ).read()[1]

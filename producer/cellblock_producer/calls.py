@@ -49,6 +49,11 @@ class Line:
         self._steps = steps
         self._write()
 
+    @property
+    def under_way(self) -> bool:
+        """Whether what was sent is on the connection; else `receive` says it anew."""
+        return bool(self._steps) and self._connection is not None
+
     def answered(self) -> bool:
         """Say, at once, whether `receive` would not wait."""
         if self._replies is None and self._connection is not None:

@@ -91,6 +91,11 @@ class Beginning:
         if isinstance(redis, Line):
             redis.send(self._steps)
 
+    @property
+    def sent(self) -> bool:
+        """Whether the server has the word, or will as soon as it reads, whatever becomes of this process."""
+        return isinstance(self._redis, Line) and self._redis.under_way
+
     def refused(self) -> bool:
         """Say, at once, whether it is known already that the job is not to be run."""
         line = self._redis

@@ -10,7 +10,7 @@ from cellblock_producer.calls import Line
 from cellblock_producer.contract import Job, Result, settle_success
 from cellblock_producer.errors import JobConflict
 from cellblock_producer.job import read_job
-from cellblock_producer.keys import record_key
+from cellblock_producer.keys import JobName, record_key
 from cellblock_producer.leases import Delivery, Leases, Stray
 from cellblock_producer.ledger import Begun, LeaseLost, Ledger
 from cellblock_worker.embedded import EmbeddedServer
@@ -142,6 +142,19 @@ def test_one_with_a_deadline_is_not_run_ahead(producer: Client, leases: Leases, 
     assert isinstance(start.begun, Begun)
     assert start.begun.expired
     assert desk.ran == []
+
+
+def test_nothing_runs_ahead_of_a_word_that_could_not_be_sent(
+    producer: Client, leases: Leases, line: Line, client: redis.Redis
+) -> None:
+    """Else an attempt might not be counted that takes the process down."""
+    handle = producer.submit(CODE)
+    desk = Desk(line, taken(leases), lambda _: None)
+    desk.station.ledger.begin(JobName("default", "another"), "digest")
+    client.client_kill_filter(_type="normal", skipme=True)
+    start = begin(job_of(handle), desk.station)
+    assert isinstance(start.begun, Begun)
+    assert (start.begun.attempts, start.ran, desk.ran) == (1, None, [])
 
 
 def test_jobs_of_a_batch_are_fresh_until_one_of_them_is_begun(

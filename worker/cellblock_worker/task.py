@@ -178,7 +178,7 @@ def begin(
         job.name, digest, station.turn(last=last), job.deadline_ms, to, finished
     )
     ran, started = None, time.monotonic()
-    if station.fresh and job.deadline_ms is None:
+    if station.fresh and job.deadline_ms is None and beginning.sent:
         ran = _execute(job, station, beginning.refused)
     seconds = time.monotonic() - started
     stands, begun = beginning.read()
